@@ -1,0 +1,1 @@
+//! Starts real Valkey and Redis servers for larder's tests and benches.

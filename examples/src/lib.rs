@@ -1,0 +1,1 @@
+//! One runnable program per thing that a user wants to do.

@@ -1,0 +1,2 @@
+//! `cargo xtask`: everything the project runs beside plain cargo.
+fn main() {}
