@@ -1,1 +1,41 @@
 //! Starts real Valkey and Redis servers for larder's tests and benches.
+//!
+//! ```
+//! use larder_servers::{Kind, Reply, Server};
+//!
+//! # fn main() -> Result<(), larder_servers::ServerError> {
+//! for kind in Kind::ALL {
+//!     let server = Server::start(kind)?;
+//!     server.command(&["SET", "greeting", "hello"])?;
+//!     assert_eq!(server.command(&["GET", "greeting"])?, Reply::Text(b"hello".to_vec()));
+//! } // The server is ended and its folder removed here.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each [`Server`] is a process of its own, on a port of its own, in a folder of its own, so tests
+//! run in parallel and may kill, pause and restart theirs. A missing server is an error that names
+//! the package to install; no test is skipped in silence.
+//!
+//! [`NotAServer`] and [`Silent`] stand in for what a wrong address leads to.
+//!
+//! The crate needs a Unix: it uses signals and `sh`.
+
+mod builder;
+mod error;
+mod fakes;
+mod guard;
+mod kind;
+mod monitor;
+mod port;
+mod process;
+mod resp;
+mod server;
+
+pub use builder::ServerBuilder;
+pub use error::ServerError;
+pub use fakes::{NotAServer, Silent};
+pub use kind::Kind;
+pub use monitor::{Monitor, Recorded};
+pub use resp::Reply;
+pub use server::Server;

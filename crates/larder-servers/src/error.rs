@@ -1,0 +1,96 @@
+//! What can go wrong with a test server.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::Kind;
+
+/// Why a test server did not do what a test asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The program is not on `PATH`.
+    #[error(
+        "`{}` is not on PATH: run `cargo xtask setup`, or install the Debian package `{}`",
+        kind.binary(), kind.package()
+    )]
+    Missing {
+        /// The server that was asked for.
+        kind: Kind,
+    },
+
+    /// The program ended before it was ready.
+    #[error("`{}` on port {port} ended at its start ({status}); its log ends with:\n{log}", kind.binary())]
+    Exited {
+        /// The server that was asked for.
+        kind: Kind,
+        /// The port that it was given.
+        port: u16,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// The program runs and does not answer.
+    #[error("`{}` on port {port} was not ready after {waited:?}; its log ends with:\n{log}", kind.binary())]
+    NotReady {
+        /// The server that was asked for.
+        kind: Kind,
+        /// The port that it was given.
+        port: u16,
+        /// How long it was given.
+        waited: Duration,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// The program did not end when asked to, and was killed.
+    #[error("the {kind} server on port {port} had not stopped after {waited:?} and was killed")]
+    NotStopped {
+        /// The server that was asked to stop.
+        kind: Kind,
+        /// Its port.
+        port: u16,
+        /// How long it was given.
+        waited: Duration,
+    },
+
+    /// An operation needs a running server, and this one was stopped or killed.
+    #[error("the {kind} server on port {port} is not running: call `restart` first")]
+    NotRunning {
+        /// The server that was asked for.
+        kind: Kind,
+        /// Its port.
+        port: u16,
+    },
+
+    /// No free port was found.
+    #[error("no free port on 127.0.0.1 after {attempts} attempts")]
+    NoPort {
+        /// How many ports were tried.
+        attempts: usize,
+    },
+
+    /// The server answered what is not RESP.
+    #[error("the server's answer is not RESP: {0}")]
+    Protocol(String),
+
+    /// The operating system refused something.
+    #[error("could not {doing}")]
+    Io {
+        /// What was attempted, on what.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ServerError {
+    /// For `map_err`: an I/O error, with what was attempted.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        |source| Self::Io { doing, source }
+    }
+}
