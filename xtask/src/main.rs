@@ -1,2 +1,62 @@
 //! `cargo xtask`: everything the project runs beside plain cargo.
-fn main() {}
+
+mod command;
+mod examples;
+mod failure;
+mod features;
+mod fuzz;
+mod metadata;
+mod repeat;
+mod setup;
+mod suite;
+mod test;
+
+use std::env;
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  setup                 install what the tests need: the Valkey and Redis servers
+  test                  everything that must hold before a change is merged
+  repeat N [FILTER]     run the tests N times in a row; stop at the first failure
+  fuzz [--seconds N]    fuzz the decoder of stored values (default: 60 seconds)
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match run(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Failure::Message(message) = failure {
+                eprintln!("error: {message}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<(), Failure> {
+    match args {
+        ["setup"] => setup::run(),
+        ["test"] => test::run(),
+        ["repeat", times, filter @ ..] => repeat::run(number(times)?, filter),
+        ["fuzz"] => fuzz::run(60),
+        ["fuzz", "--seconds", seconds] => fuzz::run(number(seconds)?),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(Failure::new(format!(
+            "not a command: `{}`\n\n{USAGE}",
+            args.join(" ")
+        ))),
+    }
+}
+
+fn number(text: &str) -> Result<u32, Failure> {
+    text.parse()
+        .map_err(|_| Failure::new(format!("`{text}` is not a number")))
+}
