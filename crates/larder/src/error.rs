@@ -1,0 +1,122 @@
+//! What can go wrong outside of loaders.
+
+use crate::config::ConfigError;
+use crate::key::{KeyError, NameError, PrefixError};
+use crate::remote::RemoteError;
+use crate::wire::{EncodeError, SchemaError};
+
+/// Why a larder or a cache could not be opened, or a write did not take effect.
+///
+/// Reads have no error: a cache that is in trouble misses (G3).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration has problems; all are listed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The server's address is right, but something else about it is wrong.
+    #[cfg(feature = "valkey")]
+    #[error(transparent)]
+    Connect(#[from] crate::remote::valkey::ConnectError),
+    /// The server cannot be reached, and `require_remote` demands it.
+    #[error("require_remote is set, and the remote cannot be used: {reason}")]
+    RemoteRequired {
+        /// What the remote's health says.
+        reason: String,
+    },
+    /// The program was built without what the configuration asks for.
+    #[error("this program was built without larder's feature `{feature}`, which {what} needs")]
+    FeatureMissing {
+        /// The feature to enable in `Cargo.toml`.
+        feature: &'static str,
+        /// What needs it.
+        what: String,
+    },
+    /// The prefix cannot stand before keys.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
+    /// The name of a cache or a tenant is empty or too long.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The key cannot be stored.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A codec that does not describe itself knows no schema of the values.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The cache is open already, with other types or other options.
+    #[error(
+        "cache {name:?} is open already as {open}, and was asked for as {asked}: open it once and \
+         clone it, or choose another name"
+    )]
+    OpenedOtherwise {
+        /// The cache's name.
+        name: String,
+        /// What is open.
+        open: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// A time is longer than any server takes.
+    #[error("cache {name:?}: {what} of {value:?} is longer than the {max:?} allowed")]
+    TooLong {
+        /// The cache's name.
+        name: String,
+        /// Which time: `ttl` or `stale`.
+        what: &'static str,
+        /// What was asked for.
+        value: std::time::Duration,
+        /// The longest allowed.
+        max: std::time::Duration,
+    },
+    /// The value cannot be encoded.
+    #[error("cannot encode the value for {key}: {source}")]
+    Encode {
+        /// The stored key.
+        key: String,
+        /// What the codec said.
+        source: EncodeError,
+    },
+    /// The value is too large for a cache that has no remote tier; it is not stored.
+    #[error(
+        "the value for {key} weighs {weight}, and the near tier of cache {name:?} takes at most \
+         {limit} an entry: raise its capacity"
+    )]
+    TooLarge {
+        /// The cache's name.
+        name: String,
+        /// The stored key.
+        key: String,
+        /// The entry's weight, in the unit of the cache's capacity.
+        weight: u64,
+        /// The heaviest entry allowed.
+        limit: u64,
+    },
+    /// The server did not confirm a write. It may have taken effect all the same.
+    #[error("cannot {operation} {key}: {source}")]
+    Remote {
+        /// `set` or `remove`.
+        operation: &'static str,
+        /// The stored key.
+        key: String,
+        /// What went wrong.
+        source: RemoteError,
+    },
+    /// The larder was closed.
+    #[error("the larder is closed")]
+    Closed,
+    /// No larder is installed in [`larder::global`](crate::global).
+    #[error("no process-wide larder is installed: call larder::global::init() first")]
+    NotInstalled,
+    /// Another larder is installed in [`larder::global`](crate::global).
+    #[error(
+        "a process-wide larder with other settings is installed: {installed}; close it first to \
+         install {asked}"
+    )]
+    InstalledOtherwise {
+        /// The installed larder's settings.
+        installed: String,
+        /// The refused one's settings.
+        asked: String,
+    },
+}

@@ -1,0 +1,53 @@
+//! Lets work in until the larder closes, and then waits for what is still inside.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Counts work in progress that a close must wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    inside: AtomicUsize,
+    closed: AtomicBool,
+    emptied: Notify,
+}
+
+/// Work in progress.
+#[must_use]
+pub(crate) struct Pass<'a>(&'a Gate);
+
+impl Gate {
+    /// `None` once the gate is closed.
+    pub(crate) fn enter(&self) -> Option<Pass<'_>> {
+        // Counted before the flag is read: either this sees the flag, or the close sees the count.
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let pass = Pass(self);
+        (!self.closed.load(Ordering::SeqCst)).then_some(pass)
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Lets nobody in any more, and waits until all are out.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        loop {
+            let mut emptied = std::pin::pin!(self.emptied.notified());
+            emptied.as_mut().enable();
+            if self.inside.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if self.0.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
+            self.0.emptied.notify_waiters();
+        }
+    }
+}

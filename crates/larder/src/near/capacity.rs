@@ -1,0 +1,34 @@
+//! How much a near tier holds.
+
+/// How much a cache keeps in the memory of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NearCapacity {
+    /// At most this many entries, whatever their size.
+    Entries(u64),
+    /// At most this many bytes. An entry weighs what the cache's weigher says, or its encoded
+    /// length where none is given, plus [`ENTRY_OVERHEAD`](Self::ENTRY_OVERHEAD).
+    Bytes(u64),
+    /// No near tier: each lookup asks the server.
+    Off,
+}
+
+impl NearCapacity {
+    /// What an entry weighs beyond its key and value, in bytes.
+    pub const ENTRY_OVERHEAD: u64 = 120;
+
+    /// The limit in its own unit; zero where there is no near tier.
+    pub(crate) fn limit(self) -> u64 {
+        match self {
+            Self::Entries(limit) | Self::Bytes(limit) => limit,
+            Self::Off => 0,
+        }
+    }
+}
+
+impl Default for NearCapacity {
+    /// 64 MiB.
+    fn default() -> Self {
+        Self::Bytes(64 << 20)
+    }
+}

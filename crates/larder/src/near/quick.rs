@@ -1,0 +1,142 @@
+//! The default engine: `quick_cache`, a concurrent CLOCK-Pro.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Stored};
+use crate::time::Tick;
+
+/// The share of a shard's capacity above which `quick_cache` refuses an entry without a word.
+/// Checked here first, so that the caller hears of it.
+const LARGEST_SHARE: f64 = 0.95;
+
+#[derive(Clone, Debug)]
+struct ByWeight;
+
+impl<K, V> Weighter<NearKey<K>, Stored<V>> for ByWeight {
+    #[inline]
+    fn weight(&self, _key: &NearKey<K>, stored: &Stored<V>) -> u64 {
+        u64::from(stored.weight)
+    }
+}
+
+type Lifecycle<K, V> = DefaultLifecycle<NearKey<K>, Stored<V>>;
+
+pub(crate) struct Quick<K, V>(
+    Cache<NearKey<K>, Stored<V>, ByWeight, DefaultHashBuilder, Lifecycle<K, V>>,
+);
+
+/// What one shard should hold at least. The count of shards follows from the capacity and not
+/// from the cores, since the largest entry is a share of a shard: it must not depend on the
+/// machine.
+const SHARD_BYTES: u64 = 4 << 20;
+const SHARD_ENTRIES: u64 = 1024;
+const MAX_SHARDS: u64 = 64;
+/// What an average entry is taken to weigh when tables are first sized. They grow as needed.
+const ASSUMED_BYTES: u64 = 1024;
+
+impl<K: Hash + Eq, V> Quick<K, V> {
+    pub(crate) fn new(capacity: NearCapacity) -> Self {
+        let limit = capacity.limit();
+        let (shards, items) = match capacity {
+            NearCapacity::Entries(_) | NearCapacity::Off => (limit / SHARD_ENTRIES, limit),
+            NearCapacity::Bytes(_) => (limit / SHARD_BYTES, limit / ASSUMED_BYTES),
+        };
+        let shards = usize::try_from(shards.clamp(1, MAX_SHARDS)).unwrap_or(1);
+        // `quick_cache` halves the shards until each holds 32 items, by the same rule everywhere.
+        let items = usize::try_from(items.clamp(32, 1 << 32)).unwrap_or(32);
+        let options = OptionsBuilder::new()
+            .shards(shards.next_power_of_two())
+            .estimated_items_capacity(items)
+            .weight_capacity(limit)
+            .build();
+        let hash_builder = DefaultHashBuilder::default();
+        Self(match options {
+            Ok(options) => {
+                Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default())
+            }
+            // `build` fails only where a capacity was not given, and both are.
+            Err(_) => Cache::with(items, limit, ByWeight, hash_builder, Lifecycle::default()),
+        })
+    }
+}
+
+impl<K, V> Engine<K, V> for Quick<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync,
+    V: Send + Sync,
+{
+    #[inline]
+    fn get<Q>(&self, key: &NearRef<'_, Q>) -> Option<Stored<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.0.get(key)
+    }
+
+    fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
+        let (weight, limit) = (u64::from(stored.weight), self.largest());
+        if weight > limit {
+            self.0.remove(&key.as_ref());
+            return Admission::TooLarge { weight, limit };
+        }
+        self.0.insert(key, stored);
+        Admission::Stored
+    }
+
+    fn remove<Q>(&self, key: &NearRef<'_, Q>) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.0.remove(key).is_some()
+    }
+
+    fn remove_if_expired(&self, key: &NearKey<K>, now: Tick) -> bool {
+        self.0
+            .remove_if(&key.as_ref(), |stored| stored.life.expires <= now)
+            .is_some()
+    }
+
+    fn clear(&self) {
+        self.0.clear();
+    }
+
+    fn resize(&self, capacity: u64) {
+        self.0.set_capacity(capacity);
+    }
+
+    fn largest(&self) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a positive number, rounded down"
+        )]
+        let share = (self.0.shard_capacity() as f64 * LARGEST_SHARE) as u64;
+        // A shard of a few entries counts them one by one: an entry of weight 1 always fits.
+        share.max(u64::from(self.0.shard_capacity() > 0))
+    }
+
+    fn capacity(&self) -> u64 {
+        self.0.capacity()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn weight(&self) -> u64 {
+        self.0.weight()
+    }
+
+    fn walk(&self) -> impl Iterator<Item = (NearKey<K>, Tick)> + Send {
+        self.0
+            .iter()
+            .map(|(key, stored)| (key, stored.life.expires))
+    }
+}

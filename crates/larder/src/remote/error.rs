@@ -1,0 +1,62 @@
+//! Why the server did not do what it was asked.
+
+use std::time::Duration;
+
+/// Why a remote operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// There is no connection now; it is being made again in the background.
+    #[error("not connected to {address}: {reason}")]
+    Disconnected {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// What the last attempt to connect failed with.
+        reason: String,
+    },
+    /// The server did not answer in time. A write may have taken effect all the same.
+    #[error("{address} did not answer within {after:?}")]
+    Timeout {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// Too many operations were under way, and the deadline passed before this one's turn.
+    #[error("{limit} operations were already under way to {address}")]
+    Overloaded {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// How many may be under way at once.
+        limit: usize,
+    },
+    /// The server failed too often just now; until a probe succeeds it is not asked.
+    #[error("{address} is not asked for now, because it failed {failures} times in a row")]
+    CircuitOpen {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// Failures in a row.
+        failures: u32,
+    },
+    /// The server answered with an error.
+    #[error("{address} refused: {message}")]
+    Refused {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// The error's code, such as `OOM` or `NOAUTH`.
+        code: String,
+        /// The whole answer.
+        message: String,
+    },
+    /// The value is larger than what the server is sent.
+    #[error("the value has {len} bytes, and the server is sent at most {max}")]
+    TooLarge {
+        /// The value's length, in bytes.
+        len: usize,
+        /// The longest value that is sent, in bytes.
+        max: usize,
+    },
+    /// The larder was closed.
+    #[error("the larder is closed")]
+    Closed,
+}

@@ -1,0 +1,126 @@
+//! The remote tier: a server shared by processes, seen as bytes under keys.
+//!
+//! [`Remote`] is the seam. Nothing above it knows which server answers, and nothing below it
+//! knows what a value means. Implementations: [`MemoryRemote`], [`NoRemote`] and, with the
+//! feature `valkey`, [`valkey::Valkey`] for Valkey and Redis. Another one can prove itself with
+//! the conformance kit in `larder::testing` (feature `testing`).
+
+mod error;
+mod health;
+mod memory;
+mod none;
+#[cfg(feature = "valkey")]
+pub mod valkey;
+
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+pub use self::error::RemoteError;
+pub use self::health::{RemoteHealth, RemoteState, ServerInfo};
+pub use self::memory::MemoryRemote;
+pub use self::none::NoRemote;
+use crate::key::StoredKey;
+
+/// What the methods of [`Remote`] return.
+pub type RemoteFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A store of bytes under keys, shared by processes.
+///
+/// # What an implementation promises
+///
+/// - After `set` or `remove` returned `Ok`, each `get` that begins later, in any process,
+///   reflects it.
+/// - A value is gone once its time to live has passed by the server's own clock, and is kept
+///   until then unless the server is short of memory or loses data.
+/// - No method waits past its deadline, and none panics.
+/// - Dropping a returned future is safe at any point; a write may then still take effect.
+/// - Bytes come back as they were given.
+pub trait Remote: Debug + Send + Sync + 'static {
+    /// The value under `key`, or `None`.
+    ///
+    /// # Errors
+    /// Where the server could not be asked, or refused. The caller counts a miss (G3).
+    fn get<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>>;
+
+    /// Puts `value` under `key` for `ttl`, which is at least a millisecond; fractions of a
+    /// millisecond may be dropped.
+    ///
+    /// # Errors
+    /// Where the server did not confirm the write. It may have taken effect all the same.
+    fn set<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>>;
+
+    /// Removes what is under `key`; whether there was something.
+    ///
+    /// # Errors
+    /// Where the server did not confirm the removal. It may have taken effect all the same.
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
+
+    /// The server's time as this process knows it now, without asking; `None` before the first
+    /// contact.
+    fn server_time(&self) -> Option<ServerTime>;
+
+    /// Asks the server how it is.
+    fn health(&self, deadline: Deadline) -> RemoteFuture<'_, RemoteHealth>;
+
+    /// Ends all connections, after which calls return [`RemoteError::Closed`]; where there are
+    /// none to end, it does nothing. Idempotent.
+    fn close(&self) -> RemoteFuture<'_, ()>;
+
+    /// Whether it keeps anything at all. Where it does not, nothing is encoded for it.
+    fn stores(&self) -> bool {
+        true
+    }
+}
+
+/// The end of the time that a call grants to all its remote work (G3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// `budget` from now.
+    pub fn after(budget: Duration) -> Self {
+        Self(Instant::now() + budget)
+    }
+
+    /// The point in time, for `tokio::time::timeout_at`.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// What is left of it.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// A server's clock, as this process estimates it.
+///
+/// Times are compared only with times of the same lineage, so no two machines' clocks need to
+/// agree (G7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerTime {
+    /// Milliseconds since the server's epoch.
+    pub now_ms: u64,
+    /// How far the estimate may be off, either way, in milliseconds.
+    pub error_ms: u64,
+    /// Which history of the server this time belongs to: it changes with a restart.
+    pub lineage: u64,
+}

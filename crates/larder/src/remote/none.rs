@@ -1,0 +1,59 @@
+//! No remote tier: the near tier works alone.
+
+use std::future::ready;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime,
+};
+use crate::key::StoredKey;
+
+/// Holds nothing, and takes no time about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRemote;
+
+impl Remote for NoRemote {
+    fn get<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn set<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: Bytes,
+        _: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(Ok(false)))
+    }
+
+    fn server_time(&self) -> Option<ServerTime> {
+        None
+    }
+
+    fn health(&self, _: Deadline) -> RemoteFuture<'_, RemoteHealth> {
+        Box::pin(ready(RemoteHealth::new(RemoteState::Absent, "none")))
+    }
+
+    fn close(&self) -> RemoteFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
+    fn stores(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,303 @@
+//! One connection, and the task that keeps it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisError, Value};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::time::{sleep, timeout, timeout_at};
+
+use super::backoff::{Backoff, chance};
+use super::breaker::Breaker;
+use super::connect::{ConnectError, Connected, Target, ask_time};
+use super::server_clock::Sample;
+use crate::remote::{Deadline, RemoteError, ServerInfo, ServerTime};
+use crate::time::Clock;
+
+/// Operations under way at once on one connection; more wait for their turn within their
+/// deadline.
+const IN_FLIGHT: usize = 4096;
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Heartbeats in a row without an answer after which the connection is given up.
+const LOST_AFTER: u32 = 2;
+
+/// A supervised connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Link(Arc<Inner>);
+
+struct Inner {
+    target: Arc<Target>,
+    clock: Clock,
+    state: RwLock<State>,
+    permits: Semaphore,
+    breaker: Breaker,
+    /// Tells the supervisor that the connection is lost.
+    broken: Notify,
+    /// How the attempts to connect went; `None` before the first ended.
+    attempts: watch::Sender<Option<Result<(), ConnectError>>>,
+}
+
+struct State {
+    connection: Connection,
+    /// The server's time, kept while disconnected.
+    sample: Option<Sample>,
+    info: Option<ServerInfo>,
+}
+
+enum Connection {
+    Up(MultiplexedConnection),
+    /// Why there is none.
+    Down(String),
+    Closed,
+}
+
+impl Link {
+    /// Begins to connect, and goes on until [`close`](Self::close).
+    pub(super) fn start(target: Arc<Target>, clock: Clock) -> Self {
+        let link = Self(Arc::new(Inner {
+            target,
+            clock,
+            state: RwLock::new(State {
+                connection: Connection::Down("connecting".to_owned()),
+                sample: None,
+                info: None,
+            }),
+            permits: Semaphore::new(IN_FLIGHT),
+            breaker: Breaker::default(),
+            broken: Notify::new(),
+            attempts: watch::Sender::new(None),
+        }));
+        tokio::spawn(link.clone().supervise());
+        link
+    }
+
+    /// How the first attempt to connect went, once it ended.
+    pub(super) async fn first_attempt(&self) -> Result<(), ConnectError> {
+        let mut attempts = self.0.attempts.subscribe();
+        match attempts.wait_for(Option::is_some).await {
+            Ok(attempt) => attempt.clone().unwrap_or(Ok(())),
+            // The sender lives in this link.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Waits until an attempt to connect has ended, for a link that was made a moment ago.
+    pub(super) async fn ready(&self, deadline: Deadline) {
+        if self.0.attempts.borrow().is_none() {
+            // Past the deadline the operation itself says what is wrong.
+            let _ = timeout_at(deadline.instant(), self.first_attempt()).await;
+        }
+    }
+
+    /// Ends the connection for good.
+    pub(super) fn close(&self) {
+        self.0.state.write().connection = Connection::Closed;
+        self.0.broken.notify_one();
+    }
+
+    pub(super) fn server_time(&self) -> Option<ServerTime> {
+        let sample = self.0.state.read().sample?;
+        Some(sample.at(self.0.clock.now()))
+    }
+
+    pub(super) fn server_info(&self) -> Option<ServerInfo> {
+        self.0.state.read().info.clone()
+    }
+
+    /// Sends `command` and waits for its answer.
+    ///
+    /// Where the configuration says so, and time is left, one that was not answered is sent a
+    /// second time: every operation of [`Remote`](crate::remote::Remote) has the same effect
+    /// done twice.
+    pub(super) async fn run(&self, command: &Cmd, deadline: Deadline) -> Result<Value, RemoteError> {
+        let _permit = self.permit(deadline).await?;
+        if self.0.target.retry_on_timeout {
+            let first = Deadline::after(deadline.left() / 2);
+            match self.attempt(command, first).await {
+                Err(RemoteError::Timeout { .. }) => {}
+                answer => return answer,
+            }
+        }
+        self.attempt(command, deadline).await
+    }
+
+    /// Asks whether the server answers, whatever the breaker says.
+    pub(super) async fn ping(&self, deadline: Deadline) -> Result<(), RemoteError> {
+        self.send(&redis::cmd("PING"), deadline).await.map(drop)
+    }
+
+    async fn attempt(&self, command: &Cmd, deadline: Deadline) -> Result<Value, RemoteError> {
+        self.0
+            .breaker
+            .admit()
+            .map_err(|failures| RemoteError::CircuitOpen {
+                address: self.0.target.address.clone(),
+                failures,
+            })?;
+        let answer = self.send(command, deadline).await;
+        match answer {
+            Err(RemoteError::Timeout { .. }) => self.0.breaker.timed_out(),
+            _ => self.0.breaker.answered(),
+        }
+        answer
+    }
+
+    async fn send(&self, command: &Cmd, deadline: Deadline) -> Result<Value, RemoteError> {
+        let mut connection = self.connection()?;
+        let granted = deadline.left();
+        match timeout_at(deadline.instant(), connection.send_packed_command(command)).await {
+            Ok(Ok(value)) => value
+                .extract_error()
+                .map_err(|error| self.explain(&error)),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(RemoteError::Timeout {
+                address: self.0.target.address.clone(),
+                after: granted,
+            }),
+        }
+    }
+
+    async fn permit(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, RemoteError> {
+        if let Ok(permit) = self.0.permits.try_acquire() {
+            return Ok(permit);
+        }
+        match timeout_at(deadline.instant(), self.0.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(RemoteError::Overloaded {
+                address: self.0.target.address.clone(),
+                limit: IN_FLIGHT,
+            }),
+        }
+    }
+
+    /// The connection as it is now, for raw commands.
+    pub(super) fn connection(&self) -> Result<MultiplexedConnection, RemoteError> {
+        match &self.0.state.read().connection {
+            Connection::Up(connection) => Ok(connection.clone()),
+            Connection::Down(reason) => Err(RemoteError::Disconnected {
+                address: self.0.target.address.clone(),
+                reason: reason.clone(),
+            }),
+            Connection::Closed => Err(RemoteError::Closed),
+        }
+    }
+
+    fn explain(&self, error: &RedisError) -> RemoteError {
+        let address = self.0.target.address.clone();
+        if error.is_connection_dropped() || error.is_io_error() {
+            self.0.broken.notify_one();
+            return RemoteError::Disconnected {
+                address,
+                reason: error.to_string(),
+            };
+        }
+        RemoteError::Refused {
+            address,
+            code: error.code().unwrap_or("ERR").to_owned(),
+            message: error.to_string(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.0.state.read().connection, Connection::Closed)
+    }
+
+    async fn supervise(self) {
+        let mut backoff = Backoff::default();
+        while !self.is_closed() {
+            let inner = Arc::downgrade(&self.0);
+            let broken = move || {
+                if let Some(inner) = inner.upgrade() {
+                    inner.broken.notify_one();
+                }
+            };
+            let reason = match self.0.target.connect(&self.0.clock, broken).await {
+                Ok(connected) => {
+                    backoff.reset();
+                    self.keep(connected).await
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.0.attempts.send_replace(Some(Err(error)));
+                    reason
+                }
+            };
+            if !self.set(Connection::Down(reason.clone())) {
+                return;
+            }
+            let wait = backoff.next(chance());
+            tracing::warn!(
+                target: "larder::remote",
+                address = %self.0.target.address, reason, ?wait,
+                "no connection to the remote; trying again"
+            );
+            sleep(wait).await;
+        }
+    }
+
+    /// Serves a connection until it is lost; says why it was.
+    async fn keep(&self, connected: Connected) -> String {
+        let Connected {
+            mut connection,
+            sample,
+            lineage,
+            info,
+        } = connected;
+        tracing::info!(
+            target: "larder::remote",
+            address = %self.0.target.address, kind = info.kind, version = info.version,
+            "connected to the remote"
+        );
+        {
+            let mut state = self.0.state.write();
+            state.sample = Some(sample.or_older(state.sample));
+            state.info = Some(info);
+        }
+        self.0.breaker.reset();
+        if !self.set(Connection::Up(connection.clone())) {
+            return String::new();
+        }
+        self.0.attempts.send_replace(Some(Ok(())));
+        let mut unanswered = 0;
+        loop {
+            if timeout(HEARTBEAT, self.0.broken.notified()).await.is_ok() {
+                if self.is_closed() {
+                    return String::new();
+                }
+                // A note from the connection before this one may still lie here: ask.
+            }
+            let asked = ask_time(&mut connection, &self.0.clock, lineage);
+            match timeout(self.0.target.timeout.min(HEARTBEAT), asked).await {
+                Ok(Ok(sample)) => {
+                    unanswered = 0;
+                    self.0.breaker.heartbeat_answered();
+                    let mut state = self.0.state.write();
+                    state.sample = Some(sample.or_older(state.sample));
+                }
+                Ok(Err(error)) if !error.is_connection_dropped() && !error.is_io_error() => {
+                    // It answers, if only with an error (LOADING, NOPERM).
+                    unanswered = 0;
+                }
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => {
+                    unanswered += 1;
+                    if unanswered == LOST_AFTER {
+                        return format!("{unanswered} heartbeats were not answered");
+                    }
+                }
+            }
+        }
+    }
+
+    /// False where the link was closed, which is for good.
+    fn set(&self, connection: Connection) -> bool {
+        let mut state = self.0.state.write();
+        if matches!(state.connection, Connection::Closed) {
+            return false;
+        }
+        state.connection = connection;
+        true
+    }
+}

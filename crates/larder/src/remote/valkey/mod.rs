@@ -1,0 +1,274 @@
+//! Valkey and Redis, on multiplexed connections that this library supervises.
+//!
+//! - A [`Link`](link) is one connection and the task that makes it, watches it and makes it
+//!   again, with jittered backoff. All callers share it: requests are pipelined.
+//! - Large values travel on a link of their own, since an answer delays all that stand behind it.
+//!   A write knows its size. A read does not, so for a while after large values were seen, reads
+//!   first ask for the beginning of the value only, and fetch the rest of a large one elsewhere.
+//! - A [breaker] stops asking a server that takes requests and does not answer. One heartbeat a
+//!   second probes it, and tells the [server's time](server_clock).
+
+mod backoff;
+mod breaker;
+mod client;
+mod connect;
+mod link;
+mod server_clock;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{Cmd, FromRedisValue, Value};
+
+use self::connect::Target;
+use self::link::Link;
+use super::{
+    Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime,
+};
+use crate::config::ServerConfig;
+use crate::key::StoredKey;
+use crate::time::{Clock, Tick};
+
+pub use self::client::Client;
+pub use self::connect::ConnectError;
+
+/// From this length on a value is large, in bytes.
+const LARGE: usize = 64 << 10;
+/// The longest value that is sent, in bytes: the servers' own default limit (`proto-max-bulk-len`).
+const MAX_VALUE: usize = 512 << 20;
+/// How long reads stay careful after a large value was seen.
+const CAREFUL_FOR: Duration = Duration::from_secs(60);
+
+/// A Valkey or Redis server as the remote tier.
+pub struct Valkey {
+    target: Arc<Target>,
+    links: Box<[Link]>,
+    /// Made when the first large value comes by.
+    bulk: OnceLock<Link>,
+    next: AtomicU64,
+    careful_until: AtomicU64,
+    clock: Clock,
+}
+
+impl Valkey {
+    /// Connects to the server that `config` names, and waits for the first attempt's end.
+    ///
+    /// A server that cannot be reached is no error here: the connection is made in the
+    /// background as soon as the server comes, and [`health`](Remote::health) says so.
+    ///
+    /// # Errors
+    /// Where waiting cannot help: the password, the database or the kind of server is wrong.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn connect(config: &ServerConfig, clock: Clock) -> Result<Self, ConnectError> {
+        let target = Arc::new(Target::new(config)?);
+        let links: Box<[Link]> = (0..config.connections.max(1))
+            .map(|_| Link::start(Arc::clone(&target), clock.clone()))
+            .collect();
+        if let Some(first) = links.first()
+            && let Err(error) = first.first_attempt().await
+            && error.is_permanent()
+        {
+            for link in &links {
+                link.close();
+            }
+            return Err(error);
+        }
+        Ok(Self {
+            target,
+            links,
+            bulk: OnceLock::new(),
+            next: AtomicU64::new(0),
+            careful_until: AtomicU64::new(0),
+            clock,
+        })
+    }
+
+    /// A connection-like handle for raw commands, which follows reconnections.
+    pub fn client(&self) -> Client {
+        Client::new(self.common().clone())
+    }
+
+    fn common(&self) -> &Link {
+        // Each operation takes the next link. With one, which measured best, there is no choice.
+        let turn = match self.links.len() {
+            1 => 0,
+            n => self.next.fetch_add(1, Ordering::Relaxed) as usize % n,
+        };
+        &self.links[turn]
+    }
+
+    fn bulk(&self) -> &Link {
+        self.bulk
+            .get_or_init(|| Link::start(Arc::clone(&self.target), self.clock.clone()))
+    }
+
+    fn saw_large(&self) {
+        let until = self.clock.now().plus(CAREFUL_FOR);
+        self.careful_until.store(until.0, Ordering::Relaxed);
+    }
+
+    fn is_careful(&self) -> bool {
+        let until = self.careful_until.load(Ordering::Relaxed);
+        until > 0 && self.clock.is_before(Tick(until))
+    }
+
+    async fn read(
+        &self,
+        key: &StoredKey,
+        deadline: Deadline,
+    ) -> Result<Option<Bytes>, RemoteError> {
+        if !self.is_careful() {
+            let value = self.common().run(&get(key), deadline).await?;
+            let bytes = self.target.decode::<Option<Bytes>>(value)?;
+            if bytes.as_ref().is_some_and(|bytes| bytes.len() >= LARGE) {
+                self.saw_large();
+            }
+            return Ok(bytes);
+        }
+        let mut range = redis::cmd("GETRANGE");
+        range.arg(key.as_bytes()).arg(0).arg(LARGE - 1);
+        let value = self.common().run(&range, deadline).await?;
+        let bytes = self.target.decode::<Bytes>(value)?;
+        if bytes.len() < LARGE {
+            // No envelope is empty, so nothing means that there is none.
+            return Ok((!bytes.is_empty()).then_some(bytes));
+        }
+        self.saw_large();
+        let bulk = self.bulk();
+        bulk.ready(deadline).await;
+        let value = bulk.run(&get(key), deadline).await?;
+        self.target.decode(value)
+    }
+
+    async fn write(
+        &self,
+        key: &StoredKey,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> Result<(), RemoteError> {
+        let len = value.len();
+        if len > MAX_VALUE {
+            return Err(RemoteError::TooLarge {
+                len,
+                max: MAX_VALUE,
+            });
+        }
+        let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut set = redis::cmd("SET");
+        set.arg(key.as_bytes()).arg(&*value).arg("PX").arg(millis);
+        let link = if len < LARGE {
+            self.common()
+        } else {
+            self.saw_large();
+            let bulk = self.bulk();
+            bulk.ready(deadline).await;
+            bulk
+        };
+        link.run(&set, deadline).await.map(drop)
+    }
+}
+
+fn get(key: &StoredKey) -> Cmd {
+    let mut get = Cmd::with_capacity(2, key.as_bytes().len() + 3);
+    get.arg("GET").arg(key.as_bytes());
+    get
+}
+
+impl Target {
+    /// The answer as `T`. Another type under our key was put there by a stranger: refused, and
+    /// so a miss.
+    fn decode<T: FromRedisValue>(&self, value: Value) -> Result<T, RemoteError> {
+        T::from_redis_value(value).map_err(|error| RemoteError::Refused {
+            address: self.address.clone(),
+            code: "TYPE".to_owned(),
+            message: error.to_string(),
+        })
+    }
+}
+
+impl fmt::Debug for Valkey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Valkey")
+            .field("address", &self.target.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Remote for Valkey {
+    fn get<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
+        Box::pin(self.read(key, deadline))
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        Box::pin(self.write(key, value, ttl, deadline))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(async move {
+            let mut unlink = redis::cmd("UNLINK");
+            unlink.arg(key.as_bytes());
+            let value = self.common().run(&unlink, deadline).await?;
+            self.target.decode(value)
+        })
+    }
+
+    fn server_time(&self) -> Option<ServerTime> {
+        self.links.iter().find_map(Link::server_time)
+    }
+
+    fn health(&self, deadline: Deadline) -> RemoteFuture<'_, RemoteHealth> {
+        Box::pin(async move {
+            let link = self.common();
+            let asked = self.clock.now();
+            // Past the breaker: what is asked here is whether the server answers at all.
+            let answer = link.ping(deadline).await;
+            let (state, last_error) = match answer {
+                Ok(()) => (RemoteState::Up, None),
+                Err(RemoteError::Closed) => (RemoteState::Closed, None),
+                Err(error) => (RemoteState::Down, Some(error.to_string())),
+            };
+            let mut health = RemoteHealth::new(state, &*self.target.address);
+            health.round_trip =
+                (state == RemoteState::Up).then(|| self.clock.now().since(asked));
+            health.server = link.server_info();
+            health.last_error = last_error;
+            health
+        })
+    }
+
+    fn close(&self) -> RemoteFuture<'_, ()> {
+        Box::pin(async move {
+            for link in self.links.iter().chain(self.bulk.get()) {
+                link.close();
+            }
+        })
+    }
+}
+
+impl Drop for Valkey {
+    fn drop(&mut self) {
+        for link in self.links.iter().chain(self.bulk.get()) {
+            link.close();
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A typed keyspace: one cache's near tier, flights and way to the server.
+//!
+//! `Space` is what the handles [`Cache`](crate::Cache) and [`Entry`](crate::Entry) share. Lookups
+//! are in [`read`], writes in [`write`]; loads are in [`load`](crate::load).
+
+mod read;
+mod write;
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+pub(crate) use read::Look;
+
+use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
+use crate::gate::{Gate, Pass};
+use crate::load::Table;
+use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
+use crate::options::{Coherence, Options, Weigher};
+use crate::outcome::{Found, Freshness, Outcome, Source};
+use crate::remote::{Deadline, Remote};
+use crate::telemetry::Counters;
+use crate::time::{Clock, Tick};
+use crate::value::CacheValue;
+use crate::wire::{Codec, Schema};
+
+/// How long a value lives in the near tier that could not be written to the server: long enough
+/// to spare the source during an outage, short enough that nobody depends on it.
+const OUTAGE_LIFE: Duration = Duration::from_secs(10);
+/// Between two passes of the sweep.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// What all caches of a larder have in common.
+pub(crate) struct Shared {
+    pub(crate) enabled: bool,
+    pub(crate) prefix: Prefix,
+    pub(crate) clock: Clock,
+    pub(crate) remote: Arc<dyn Remote>,
+    /// What a call grants to all its remote work.
+    pub(crate) timeout: Duration,
+    pub(crate) gate: Gate,
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+impl Shared {
+    /// `None` where the cache is switched off or closed: nothing is looked up or stored.
+    pub(crate) fn enter(&self) -> Option<Pass<'_>> {
+        if !self.enabled {
+            return None;
+        }
+        self.gate.enter()
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout)
+    }
+}
+
+pub(crate) struct Space<K: Hash + Eq, V> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) name: CacheName,
+    pub(crate) options: Options,
+    /// The larder's remote, or none for a cache that is kept in memory only.
+    remote: Arc<dyn Remote>,
+    codec: Option<(Codec, Schema)>,
+    near: Option<Quick<K, V>>,
+    weigher: Option<Weigher<K, V>>,
+    pub(crate) table: Arc<Table<K, V>>,
+    pub(crate) counters: Counters,
+}
+
+impl<K, V> Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    pub(crate) fn open(
+        shared: Arc<Shared>,
+        name: CacheName,
+        options: Options,
+        remote: Arc<dyn Remote>,
+        codec: Option<(Codec, Schema)>,
+        weigher: Option<Weigher<K, V>>,
+    ) -> Arc<Self> {
+        let near = match options.near {
+            NearCapacity::Off => None,
+            capacity => Some(Quick::new(capacity)),
+        };
+        let space = Arc::new(Self {
+            near: near.filter(|_| shared.enabled),
+            shared,
+            name,
+            options,
+            remote,
+            codec,
+            weigher,
+            table: Arc::new(Table::new()),
+            counters: Counters::default(),
+        });
+        if space.near.is_some() {
+            let runtime = space.shared.runtime.clone();
+            runtime.spawn(keep_swept(Arc::downgrade(&space)));
+        }
+        space
+    }
+
+    /// Whether there is a server behind the near tier.
+    pub(crate) fn has_remote(&self) -> bool {
+        self.remote.stores()
+    }
+
+    pub(crate) fn stored_key<Q>(&self, at: &NearRef<'_, Q>) -> Result<StoredKey, KeyError>
+    where
+        Q: CacheKey + ?Sized,
+    {
+        StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key)
+    }
+
+    /// The entry that a hit is answered from: present, fresh and trusted.
+    #[inline]
+    pub(crate) fn near_hit<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let stored = self.near.as_ref()?.get(at)?;
+        self.shared
+            .clock
+            .is_before(stored.good_until)
+            .then_some(stored)
+    }
+
+    /// [`near_hit`](Self::near_hit) with its outcome, counted.
+    pub(crate) fn near_found<Q>(&self, at: &NearRef<'_, Q>) -> Option<Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let stored = self.near_hit(at)?;
+        self.counters.near_hits.up();
+        Some(self.found(&stored, Source::Near, Freshness::Fresh))
+    }
+
+    pub(crate) fn found(
+        &self,
+        stored: &Stored<V>,
+        source: Source,
+        freshness: Freshness,
+    ) -> Found<V> {
+        let outcome = Outcome {
+            source,
+            freshness,
+            age: self.shared.clock.now().since(stored.life.born),
+            joined: false,
+        };
+        Found::new(Arc::clone(&stored.value), outcome)
+    }
+
+    /// Offers an entry to the near tier. A refusal is counted.
+    pub(crate) fn near_insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
+        let Some(near) = &self.near else {
+            return Admission::Stored;
+        };
+        let admission = near.insert(key, stored);
+        if admission != Admission::Stored {
+            self.counters.near_refused.up();
+        }
+        admission
+    }
+
+    pub(crate) fn near_remove<Q>(&self, at: &NearRef<'_, Q>) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.near.as_ref().is_some_and(|near| near.remove(at))
+    }
+
+    pub(crate) fn near_tier(&self) -> Option<&Quick<K, V>> {
+        self.near.as_ref()
+    }
+
+    /// An entry as the near tier holds it. `confirmed` says whether the server holds the value
+    /// too: without that it is kept for a short time only.
+    pub(crate) fn stored(
+        &self,
+        value: Arc<V>,
+        life: Life,
+        weight: u32,
+        confirmed: bool,
+    ) -> Stored<V> {
+        let now = self.shared.clock.now();
+        let (life, good_until) = if !self.has_remote() {
+            (life, life.fresh_until)
+        } else if confirmed {
+            let Coherence::Ttl(trust) = self.options.coherence;
+            (life, life.fresh_until.min(now.plus(trust)))
+        } else {
+            let end = now.plus(OUTAGE_LIFE);
+            let short = Life {
+                born: life.born,
+                fresh_until: life.fresh_until.min(end),
+                expires: life.expires.min(end),
+            };
+            (short, short.fresh_until)
+        };
+        Stored {
+            value,
+            life,
+            good_until,
+            weight,
+        }
+    }
+
+    /// What an entry weighs in the unit of the near tier's capacity. `encoded` is the length of
+    /// the encoded value, where it was encoded anyway.
+    pub(crate) fn weigh<Q>(&self, key: &Q, value: &V, encoded: Option<usize>) -> u32
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        if let NearCapacity::Entries(_) | NearCapacity::Off = self.options.near {
+            return 1;
+        }
+        let content = match (&self.weigher, self.codec) {
+            (Some(weigher), _) => weigher(&key.to_owned(), value),
+            (None, Some((codec, _))) => {
+                let value = encoded
+                    .or_else(|| codec.encoded_len(value).ok())
+                    .unwrap_or(size_of::<V>());
+                let key = codec.encoded_len(key).unwrap_or(size_of::<K>());
+                (key + value) as u64
+            }
+            // Without a codec there is no telling what the value points to.
+            (None, None) => (size_of::<K>() + size_of::<V>()) as u64,
+        };
+        let weight = content.saturating_add(NearCapacity::ENTRY_OVERHEAD);
+        u32::try_from(weight).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn now(&self) -> Tick {
+        self.shared.clock.now()
+    }
+}
+
+/// Sweeps until the cache is gone.
+async fn keep_swept<K, V>(space: Weak<Space<K, V>>)
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    loop {
+        tokio::time::sleep(SWEEP_PAUSE).await;
+        let Some(space) = space.upgrade() else { return };
+        if space.shared.gate.is_closed() {
+            return;
+        }
+        if let Some(near) = &space.near {
+            sweep(near, &space.shared.clock, &space.counters.near_swept).await;
+        }
+    }
+}

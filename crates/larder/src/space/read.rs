@@ -1,0 +1,267 @@
+//! Lookups: near tier, then server.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Space;
+use crate::key::{CacheKey, StoredKey};
+use crate::load::Ticket;
+use crate::near::{Engine, Life, NearRef, Stored};
+use crate::outcome::{Found, Freshness, Source, StaleReason};
+use crate::remote::{Deadline, ServerTime};
+use crate::telemetry::Miss;
+use crate::time::Tick;
+use crate::value::CacheValue;
+use crate::wire::{self, Header};
+
+/// What the tiers say about a key.
+pub(crate) enum Look<V> {
+    /// Within its TTL.
+    Fresh(Found<V>),
+    /// To be served only where nothing better can be had.
+    Stale(Found<V>),
+    /// The server was not reached. Beside it, what the near tier still holds within its TTL.
+    Unreached(Option<Found<V>>),
+    /// Nothing to serve.
+    Missed {
+        why: Miss,
+        /// Whether a load may write to the server: not over what a newer program stored (G9).
+        may_fill: bool,
+    },
+}
+
+impl<K, V> Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    /// A whole lookup, counted: what a call without a loader gets.
+    pub(crate) async fn look_up<Q>(&self, at: NearRef<'_, Q>) -> Option<Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(found) = self.near_found(&at) {
+            return Some(found);
+        }
+        let _pass = self.shared.enter()?;
+        let look = match self.stored_key(&at) {
+            Ok(key) => self.look(&at, &key, self.shared.deadline()).await,
+            Err(_) => Look::Missed {
+                why: Miss::InvalidKey,
+                may_fill: false,
+            },
+        };
+        match look {
+            Look::Fresh(found) => {
+                self.counters.remote_hits.up();
+                Some(found)
+            }
+            Look::Stale(found) | Look::Unreached(Some(found)) => {
+                self.counters.stale_hits.up();
+                Some(found)
+            }
+            Look::Unreached(None) => {
+                self.counters.missed(Miss::RemoteUnavailable);
+                None
+            }
+            Look::Missed { why, .. } => {
+                self.counters.missed(why);
+                None
+            }
+        }
+    }
+
+    /// What the near tier still holds past a hit, and what the server holds. Counts nothing.
+    pub(crate) async fn look<Q>(
+        &self,
+        at: &NearRef<'_, Q>,
+        key: &StoredKey,
+        deadline: Deadline,
+    ) -> Look<V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let kept = self.near_kept(at);
+        if !self.has_remote() {
+            return match kept {
+                Some(stored) => Look::Stale(self.found(
+                    &stored,
+                    Source::Near,
+                    Freshness::Stale(StaleReason::Expired),
+                )),
+                None => Look::Missed {
+                    why: Miss::Absent,
+                    may_fill: true,
+                },
+            };
+        }
+        let ticket = self.table.ticket(at);
+        match self.remote.get(key, deadline).await {
+            Ok(Some(bytes)) => self.judge(at, key, &bytes, ticket),
+            Ok(None) => {
+                // The near tier's entry was removed elsewhere, or never reached the server.
+                self.table.admit(at, ticket, || {
+                    self.near_remove(at);
+                });
+                Look::Missed {
+                    why: Miss::Absent,
+                    may_fill: true,
+                }
+            }
+            Err(error) => {
+                tracing::debug!(target: "larder::remote", %key, %error, "read failed");
+                Look::Unreached(kept.map(|stored| {
+                    self.found(
+                        &stored,
+                        Source::Near,
+                        Freshness::Stale(StaleReason::RemoteUnavailable),
+                    )
+                }))
+            }
+        }
+    }
+
+    /// A near entry that has not expired, whether or not it is fresh and trusted.
+    fn near_kept<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let stored = self.near_tier()?.get(at)?;
+        (self.now() < stored.life.expires).then_some(stored)
+    }
+
+    /// What the server's bytes are worth. What is fresh is offered to the near tier.
+    fn judge<Q>(&self, at: &NearRef<'_, Q>, key: &StoredKey, bytes: &Bytes, ticket: Ticket) -> Look<V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let unreadable = |may_fill| Look::Missed {
+            why: Miss::Unreadable,
+            may_fill,
+        };
+        let Some((codec, schema)) = self.codec else {
+            return unreadable(false);
+        };
+        let (header, value) = match wire::read::<V>(bytes, key.original(), codec, schema) {
+            Ok(read) => read,
+            Err(reject) => {
+                tracing::debug!(
+                    target: "larder::remote",
+                    %key, reason = reject.reason.as_str(), "unreadable value"
+                );
+                return unreadable(reject.replaceable);
+            }
+        };
+        let now = self.now();
+        let Some((life, freshness)) = judge_age(&header, self.remote.server_time(), now) else {
+            return Look::Missed {
+                why: Miss::Absent,
+                may_fill: true,
+            };
+        };
+        let value = Arc::new(value);
+        let weight = self.weigh(at.key, &value, Some(bytes.len()));
+        let stored = self.stored(value, life, weight, true);
+        let found = self.found(&stored, Source::Remote, freshness);
+        if !freshness.is_fresh() {
+            return Look::Stale(found);
+        }
+        if self.near_tier().is_some() {
+            self.table.admit(at, ticket, || {
+                let _counted = self.near_insert(at.to_key(), stored);
+            });
+        }
+        Look::Fresh(found)
+    }
+}
+
+/// How old a value is and what that makes of it; `None` past its stale window (G4).
+///
+/// Its age is a difference of two times of one server's clock, the later one estimated and taken
+/// at its highest (G7). Where the clock is not the one that the value was stamped by, its age is
+/// unknown: it is stale at best.
+fn judge_age(header: &Header, server: Option<ServerTime>, now: Tick) -> Option<(Life, Freshness)> {
+    let ttl = Duration::from_millis(header.ttl_ms);
+    let stale = Duration::from_millis(header.stale_ms);
+    let server = server.filter(|server| server.lineage == header.lineage);
+    let (age, past_ttl) = match server {
+        Some(server) => {
+            let latest = server.now_ms.saturating_add(server.error_ms);
+            let age = Duration::from_millis(latest.saturating_sub(header.written_ms));
+            (age, StaleReason::Expired)
+        }
+        None => (ttl, StaleReason::UnknownLineage),
+    };
+    if age >= ttl + stale {
+        return None;
+    }
+    let freshness = if age < ttl {
+        Freshness::Fresh
+    } else {
+        Freshness::Stale(past_ttl)
+    };
+    Some((Life::new(now.minus(age), ttl, stale), freshness))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Tick = Tick(1_000_000_000_000);
+
+    fn header(written_ms: u64) -> Header {
+        Header {
+            written_ms,
+            lineage: 7,
+            ttl_ms: 1_000,
+            stale_ms: 500,
+            ..Header::default()
+        }
+    }
+
+    fn judge_at(now_ms: u64, error_ms: u64, lineage: u64) -> Option<(Duration, Freshness)> {
+        let server = ServerTime {
+            now_ms,
+            error_ms,
+            lineage,
+        };
+        judge_age(&header(50_000), Some(server), NOW)
+            .map(|(life, freshness)| (NOW.since(life.born), freshness))
+    }
+
+    #[test]
+    fn freshness_follows_the_servers_clock_at_its_latest() {
+        let ms = Duration::from_millis;
+        assert_eq!(judge_at(50_100, 5, 7), Some((ms(105), Freshness::Fresh)));
+        assert_eq!(judge_at(50_994, 5, 7), Some((ms(999), Freshness::Fresh)));
+        let expired = Freshness::Stale(StaleReason::Expired);
+        assert_eq!(judge_at(50_995, 5, 7), Some((ms(1_000), expired)));
+        assert_eq!(judge_at(51_494, 5, 7), Some((ms(1_499), expired)));
+        assert_eq!(judge_at(51_495, 5, 7), None);
+    }
+
+    #[test]
+    fn a_value_from_before_a_restart_is_stale_at_best() {
+        let unknown = Freshness::Stale(StaleReason::UnknownLineage);
+        assert_eq!(judge_at(50_000, 0, 8).map(|(_, f)| f), Some(unknown));
+        assert!(judge_age(&header(0), None, NOW).is_some());
+        let strict = Header {
+            stale_ms: 0,
+            ..header(50_000)
+        };
+        assert!(judge_age(&strict, None, NOW).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_ran_backwards_makes_nothing_older_than_it_is() {
+        assert_eq!(judge_at(1, 1, 7), Some((Duration::ZERO, Freshness::Fresh)));
+    }
+}

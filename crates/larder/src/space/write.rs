@@ -1,0 +1,231 @@
+//! Writes: the near tier forgets before the server hears, and learns when it confirmed.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Space;
+use crate::error::Error;
+use crate::key::{CacheKey, StoredKey};
+use crate::near::{Admission, Life, NearKey, NearRef, Stored};
+use crate::options::Lifetime;
+use crate::remote::{Remote, RemoteError};
+use crate::value::CacheValue;
+use crate::wire::{self, EncodeError, Header};
+
+impl<K, V> Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    /// Stores a value. Loads of the key that are under way are not stored after it (G2).
+    ///
+    /// Once begun it runs to its end, whether or not the caller stays: a write that was sent must
+    /// be marked again when it is confirmed.
+    pub(crate) async fn set<Q>(
+        self: &Arc<Self>,
+        at: NearRef<'_, Q>,
+        value: Arc<V>,
+        lifetime: Lifetime,
+    ) -> Result<(), Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let Some(_pass) = self.shared.enter() else {
+            return self.off(());
+        };
+        let key = self.stored_key(&at)?;
+        if lifetime.ttl.is_zero() {
+            // "Do not store": what was there before would be read as the value that was set.
+            return self.erase(at, key).await.map(drop);
+        }
+        let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
+        let bytes = self
+            .has_remote()
+            .then(|| self.encode(&key, &value, lifetime, std::time::Duration::ZERO))
+            .transpose()
+            .map_err(|source| Error::Encode {
+                key: key.to_string(),
+                source,
+            })?;
+        let weight = self.weigh(at.key, &value, bytes.as_ref().map(Bytes::len));
+        self.counters.sets.up();
+        let Some(bytes) = bytes else {
+            let stored = self.stored(value, life, weight, true);
+            return self.set_near(at, &key, stored);
+        };
+        let mark = self.table.void(&at, || {
+            self.near_remove(&at);
+        });
+        let (space, near_key) = (Arc::clone(self), at.to_key());
+        self.complete(async move {
+            let deadline = space.shared.deadline();
+            let ttl = lifetime.total();
+            let answer = space.remote.set(&key, bytes, ttl, deadline).await;
+            // What the server refused for its own reasons may be served here for a short while;
+            // the caller is told all the same.
+            let stored = space.stored(value, life, weight, answer.is_ok());
+            space.settle(&near_key, mark, Some(stored));
+            answer.map_err(|source| failed("set", &key, source))
+        })
+        .await
+    }
+
+    /// Removes a value; whether there was one. Loads of the key that are under way are not stored
+    /// after it (G2). Runs to its end like [`set`](Self::set).
+    pub(crate) async fn remove<Q>(self: &Arc<Self>, at: NearRef<'_, Q>) -> Result<bool, Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let Some(_pass) = self.shared.enter() else {
+            return self.off(false);
+        };
+        let key = self.stored_key(&at)?;
+        self.counters.removes.up();
+        self.erase(at, key).await
+    }
+
+    async fn erase<Q>(self: &Arc<Self>, at: NearRef<'_, Q>, key: StoredKey) -> Result<bool, Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let now = self.now();
+        let mut was_here = false;
+        let mark = self.table.void(&at, || {
+            was_here = self.near_take(&at, now);
+        });
+        if !self.has_remote() {
+            return Ok(was_here);
+        }
+        let (space, near_key) = (Arc::clone(self), at.to_key());
+        self.complete(async move {
+            let answer = space.remote.remove(&key, space.shared.deadline()).await;
+            space.settle(&near_key, mark, None);
+            answer.map_err(|source| failed("remove", &key, source))
+        })
+        .await
+    }
+
+    /// The bytes that the server keeps for a value. `cost` is how long it took to load.
+    pub(crate) fn encode(
+        &self,
+        key: &StoredKey,
+        value: &V,
+        lifetime: Lifetime,
+        cost: std::time::Duration,
+    ) -> Result<Bytes, EncodeError> {
+        let Some((codec, schema)) = self.codec else {
+            return Err(EncodeError::NoCodec);
+        };
+        // At its earliest, so that no reader takes the value for younger than it is. Without a
+        // server time there is no connection either, and the write fails by itself.
+        let server = self.remote.server_time();
+        let (written_ms, lineage) = server.map_or((0, 0), |server| {
+            (
+                server.now_ms.saturating_sub(server.error_ms),
+                server.lineage,
+            )
+        });
+        let millis = |d: std::time::Duration| u64::try_from(d.as_micros().div_ceil(1_000));
+        let header = Header {
+            codec: codec.id(),
+            schema,
+            fill_id: getrandom::u64().unwrap_or_default(),
+            written_ms,
+            lineage,
+            ttl_ms: millis(lifetime.ttl).unwrap_or(u64::MAX),
+            stale_ms: millis(lifetime.stale).unwrap_or(u64::MAX),
+            cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
+            ..Header::default()
+        };
+        wire::encode(&header, key.original(), &[], |out| {
+            Ok(codec.encode(value, out)?)
+        })
+    }
+
+    /// For a fill: the write that ends a load.
+    pub(crate) fn remote(&self) -> &dyn Remote {
+        &*self.remote
+    }
+
+    fn set_near<Q>(&self, at: NearRef<'_, Q>, key: &StoredKey, stored: Stored<V>) -> Result<(), Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut admission = Admission::Stored;
+        let _mark = self.table.void(&at, || {
+            admission = self.near_insert(at.to_key(), stored);
+        });
+        match admission {
+            Admission::Stored => Ok(()),
+            Admission::TooLarge { weight, limit } => Err(Error::TooLarge {
+                name: self.name.to_string(),
+                key: key.to_string(),
+                weight,
+                limit,
+            }),
+        }
+    }
+
+    /// Ends a write: the near tier takes `stored` unless another local write came between. Then
+    /// nobody here knows which of the two the server took last, and neither may stay.
+    fn settle(&self, key: &NearKey<K>, mark: crate::load::Ticket, stored: Option<Stored<V>>) {
+        let at = key.as_ref();
+        self.table.settle(&at, mark, |alone| match stored {
+            Some(stored) if alone => {
+                let _counted = self.near_insert(key.clone(), stored);
+            }
+            _ => {
+                self.near_remove(&at);
+            }
+        });
+    }
+
+    /// Removes a near entry; whether it had not expired.
+    fn near_take<Q>(&self, at: &NearRef<'_, Q>, now: crate::time::Tick) -> bool
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ?Sized,
+    {
+        use crate::near::Engine;
+        let Some(near) = self.near_tier() else {
+            return false;
+        };
+        let live = near.get(at).is_some_and(|stored| now < stored.life.expires);
+        near.remove(at) && live
+    }
+
+    /// Runs a write on the runtime, so that it ends even where the caller is dropped.
+    pub(crate) async fn complete<T: Send + 'static>(
+        &self,
+        write: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.shared.runtime.spawn(write).await {
+            Ok(result) => result,
+            // The runtime ended, or the task panicked, which nothing in it does.
+            Err(_) => Err(Error::Closed),
+        }
+    }
+
+    /// The answer where nothing is stored: switched off it is no error, closed it is.
+    fn off<T>(&self, answer: T) -> Result<T, Error> {
+        if self.shared.enabled {
+            Err(Error::Closed)
+        } else {
+            Ok(answer)
+        }
+    }
+}
+
+fn failed(operation: &'static str, key: &StoredKey, source: RemoteError) -> Error {
+    Error::Remote {
+        operation,
+        key: key.to_string(),
+        source,
+    }
+}

@@ -1,0 +1,8 @@
+//! What a cache counts about itself.
+
+mod counter;
+mod stats;
+
+pub(crate) use counter::Counter;
+pub use stats::CacheStats;
+pub(crate) use stats::{Counters, Miss};

@@ -1,0 +1,108 @@
+//! A cache's counters, and the snapshot of them that a user reads.
+
+use super::Counter;
+
+/// Declares the live counters and their public snapshot from one list, so that none is forgotten.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What a cache has counted since it was opened, in this process.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct CacheStats {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)+
+        }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> CacheStats {
+                CacheStats { $($name: self.$name.get(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Fresh answers from the memory of this process.
+    near_hits,
+    /// Fresh answers from the server.
+    remote_hits,
+    /// Answers past their TTL, or not known to be current, from either tier.
+    stale_hits,
+    /// Lookups that found nothing stored.
+    misses_absent,
+    /// Lookups that missed because the server could not be asked.
+    misses_remote_unavailable,
+    /// Lookups that missed because this program cannot read what the server holds: another
+    /// schema or codec, a newer version, truncated or corrupt bytes.
+    misses_unreadable,
+    /// Lookups that missed because the key, or the tenant's name, cannot be stored.
+    misses_invalid_key,
+    /// Loads begun.
+    loads,
+    /// Loads that ended in an error or a panic.
+    load_failures,
+    /// Callers that waited for a load that another caller began.
+    loads_joined,
+    /// Loaded values written to the server.
+    fills,
+    /// Loaded values not written to the server: invalidated meanwhile, too large, or because a
+    /// newer program's value holds the key.
+    fills_refused,
+    /// Loaded values that the server did not take.
+    fills_failed,
+    /// Values set.
+    sets,
+    /// Keys removed.
+    removes,
+    /// Values too large for the near tier.
+    near_refused,
+    /// Expired near entries that the sweep freed.
+    near_swept,
+}
+
+/// Why a lookup missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Miss {
+    Absent,
+    RemoteUnavailable,
+    Unreadable,
+    InvalidKey,
+}
+
+impl Counters {
+    pub(crate) fn missed(&self, why: Miss) {
+        match why {
+            Miss::Absent => &self.misses_absent,
+            Miss::RemoteUnavailable => &self.misses_remote_unavailable,
+            Miss::Unreadable => &self.misses_unreadable,
+            Miss::InvalidKey => &self.misses_invalid_key,
+        }
+        .up();
+    }
+}
+
+impl CacheStats {
+    /// Lookups that were answered from a tier.
+    pub fn hits(&self) -> u64 {
+        self.near_hits + self.remote_hits + self.stale_hits
+    }
+
+    /// Lookups that were not.
+    pub fn misses(&self) -> u64 {
+        self.misses_absent
+            + self.misses_remote_unavailable
+            + self.misses_unreadable
+            + self.misses_invalid_key
+    }
+
+    /// The share of lookups that were answered from a tier, 0 to 1; `None` before the first.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let lookups = self.hits() + self.misses();
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        (lookups > 0).then(|| self.hits() as f64 / lookups as f64)
+    }
+}

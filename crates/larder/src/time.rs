@@ -1,0 +1,194 @@
+//! Time, as a parameter: one clock per larder, which tests move by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The longest TTL and the longest stale window: 100 years.
+///
+/// Longer ones are refused with an error, since no server takes them.
+pub const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+/// A point in time of this process, in microseconds since an origin of no meaning.
+///
+/// It never leaves the process: no verdict compares it with another machine's clock (G7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tick(pub(crate) u64);
+
+impl Tick {
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(micros(duration)))
+    }
+
+    pub(crate) fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(duration)))
+    }
+
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Where a larder reads the time.
+///
+/// The system's clock runs on while the process or the machine is suspended, so that what
+/// expired meanwhile is not served on waking. Tests take [`Clock::manual`].
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Manual(Arc<AtomicU64>),
+}
+
+/// Where a manual clock starts: far enough from zero that an entry can be older than its clock.
+const MANUAL_START: u64 = 1_000_000_000_000;
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// A clock that stands still until [`advance`](Self::advance) moves it. Clones share it.
+    pub fn manual() -> Self {
+        Self(Source::Manual(Arc::new(AtomicU64::new(MANUAL_START))))
+    }
+
+    /// Moves a manual clock on; the system's clock is left alone.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(now) = &self.0 {
+            now.fetch_add(micros(by), Ordering::SeqCst);
+        }
+    }
+
+    /// The exact time.
+    pub(crate) fn now(&self) -> Tick {
+        match &self.0 {
+            Source::System => Tick(system::now()),
+            Source::Manual(now) => Tick(now.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Whether `deadline` lies ahead: exact, and on Linux at a fraction of the price of
+    /// [`now`](Self::now) while the deadline is not near.
+    #[inline]
+    pub(crate) fn is_before(&self, deadline: Tick) -> bool {
+        match &self.0 {
+            Source::System => {
+                system::coarse().saturating_add(system::COARSE_LAG) < deadline.0
+                    || system::now() < deadline.0
+            }
+            Source::Manual(now) => now.load(Ordering::SeqCst) < deadline.0,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    //! `CLOCK_BOOTTIME` is the exact clock that counts suspension, at about 25 ns a read. The
+    //! coarse clocks cost 3 ns each, but the monotonic one stops while the machine sleeps. The
+    //! wall clock does not, so a jump of one against the other says that the offset between
+    //! coarse monotonic time and boot time must be measured again.
+
+    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+
+    /// A kernel tick is at most 10 ms; two coarse reads may straddle one.
+    const JUMP: u64 = 20_000;
+    /// How far [`coarse`] may lie behind [`now`]: a tick, and a sleep too short to notice.
+    pub(super) const COARSE_LAG: u64 = 10_000 + JUMP;
+
+    /// Boot time less coarse monotonic time; `u64::MAX` before the first measurement.
+    static OFFSET: AtomicU64 = AtomicU64::new(0);
+    /// Wall time less coarse monotonic time when the offset was measured.
+    static WALL_GAP: AtomicI64 = AtomicI64::new(i64::MIN);
+
+    #[inline]
+    fn micros(time: Timespec) -> i64 {
+        time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+    }
+
+    pub(super) fn now() -> u64 {
+        micros(clock_gettime(ClockId::Boottime)).unsigned_abs()
+    }
+
+    #[inline]
+    pub(super) fn coarse() -> u64 {
+        let monotonic = micros(clock_gettime(ClockId::MonotonicCoarse));
+        let gap = micros(clock_gettime(ClockId::RealtimeCoarse)) - monotonic;
+        // Acquire pairs with the release below: a gap that is seen comes with its offset.
+        if gap.abs_diff(WALL_GAP.load(Ordering::Acquire)) > JUMP {
+            return measure(gap);
+        }
+        monotonic.unsigned_abs() + OFFSET.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn measure(gap: i64) -> u64 {
+        let monotonic = micros(clock_gettime(ClockId::Monotonic)).unsigned_abs();
+        let now = now();
+        OFFSET.store(now.saturating_sub(monotonic), Ordering::Relaxed);
+        WALL_GAP.store(gap, Ordering::Release);
+        now
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    pub(super) const COARSE_LAG: u64 = 0;
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+    pub(super) fn now() -> u64 {
+        // A century in microseconds fits; the origin lies a day back so that ages can be subtracted.
+        86_400_000_000 + u64::try_from(ORIGIN.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn coarse() -> u64 {
+        now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_judged_to_the_millisecond() {
+        let clock = Clock::system();
+        let deadline = clock.now().plus(Duration::from_millis(5));
+        while clock.is_before(deadline) {
+            assert!(clock.now().since(deadline) < Duration::from_millis(1));
+        }
+        assert!(clock.now() >= deadline, "expired {deadline:?} too early");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_coarse_clock_never_runs_ahead() {
+        for _ in 0..10_000 {
+            let coarse = system::coarse();
+            let now = system::now();
+            assert!(coarse <= now, "{coarse} > {now}");
+            assert!(now - coarse <= system::COARSE_LAG + 50_000);
+        }
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_by_hand() {
+        let clock = Clock::manual();
+        let before = clock.now();
+        clock.clone().advance(Duration::from_millis(7));
+        assert_eq!(clock.now().since(before), Duration::from_millis(7));
+    }
+}
