@@ -1,0 +1,272 @@
+//! The stored key: where a value lies on the server.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::escape::{self, KEY};
+use super::parts::MAX_PART;
+use super::scalar::{Scalar, Sink};
+use super::{CacheKey, CacheName, KeyError, Prefix, Tenant, canonical, text};
+
+/// What stands before a hash, and nowhere else in a key.
+const HASHED: char = '~';
+const HASH_LEN: usize = 64;
+
+/// The key under which a value is kept: `<prefix>[tenant:<tenant>:]<name>:<key>`.
+///
+/// Two of them are equal if and only if tenant, cache name and the canonical JSON of the key are
+/// (G5). It is printable ASCII without braces and glob characters.
+#[derive(Debug, Clone)]
+pub struct StoredKey {
+    text: Box<str>,
+    original: Option<Arc<str>>,
+}
+
+impl StoredKey {
+    /// Finds the place of `key`. The page of [the module](super) says how.
+    ///
+    /// ```
+    /// use larder::key::{CacheName, Prefix, StoredKey, Tenant};
+    ///
+    /// let (prefix, users) = (Prefix::new("app")?, CacheName::new("users")?);
+    /// let key = StoredKey::new(&prefix, None, &users, &42)?;
+    /// assert_eq!(key.as_str(), "app:users:42");
+    ///
+    /// let key = StoredKey::new(&prefix, Some(&Tenant::new("acme")?), &users, "ann@example.com")?;
+    /// assert_eq!(key.as_str(), "app:tenant:acme:users:ann@example.com");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the canonical JSON of the key does not exist (NaN, a map keyed by something else than
+    /// scalars, a failing `Serialize`), would be that of another key too (`Some(None)`), or is
+    /// longer than 64 KiB or deeper than 128 levels.
+    pub fn new<Q: CacheKey + ?Sized>(
+        prefix: &Prefix,
+        tenant: Option<&Tenant>,
+        name: &CacheName,
+        key: &Q,
+    ) -> Result<Self, KeyError> {
+        let place = Place {
+            prefix,
+            tenant,
+            name,
+        };
+        // Whatever the short way refuses, for whatever reason, takes the long one.
+        if let Ok(Some(text)) = key.serialize(Scalar::new(&place)) {
+            return Ok(Self::readable(text));
+        }
+        let json = canonical::to_string(key)?;
+        Ok(match place.readable(&json) {
+            Some(text) => Self::readable(text),
+            None => Self {
+                text: place.hashed(&json).into(),
+                original: Some(json.into()),
+            },
+        })
+    }
+
+    fn readable(text: String) -> Self {
+        Self {
+            text: text.into(),
+            original: None,
+        }
+    }
+
+    /// The stored key.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The stored key, as it is sent.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The canonical JSON of the key where the stored key has only a hash of it.
+    pub fn original(&self) -> Option<&str> {
+        self.original.as_deref()
+    }
+}
+
+impl PartialEq for StoredKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for StoredKey {}
+
+impl Hash for StoredKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl fmt::Display for StoredKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+/// Everything before the key.
+struct Place<'a> {
+    prefix: &'a Prefix,
+    tenant: Option<&'a Tenant>,
+    name: &'a CacheName,
+}
+
+impl Place<'_> {
+    /// All but the key, with room for a key of `len` bytes and no more: turning it into a boxed
+    /// text then moves nothing.
+    fn with_room(&self, len: usize) -> String {
+        let tenant = self.tenant.map_or("", Tenant::segment);
+        let parts = [self.prefix.as_str(), tenant, self.name.segment()];
+        let mut text =
+            String::with_capacity(parts.iter().map(|part| part.len()).sum::<usize>() + len);
+        for part in parts {
+            text.push_str(part);
+        }
+        text
+    }
+
+    /// The stored key of an integer or a text that is short enough.
+    fn readable(&self, json: &str) -> Option<String> {
+        if escape::is_integer(json) {
+            return Some(self.of_integer(json));
+        }
+        self.of_text(&text::unescape(json)?)
+    }
+
+    fn of_integer(&self, digits: &str) -> String {
+        let mut text = self.with_room(digits.len());
+        text.push_str(digits);
+        text
+    }
+
+    fn of_text(&self, key: &str) -> Option<String> {
+        if key.len() > MAX_PART {
+            return None;
+        }
+        // G5: `"42"` must not be stored as 42 is.
+        let first = escape::is_integer(key);
+        let len = KEY.escaped_len(key, first);
+        if len > MAX_PART {
+            return None;
+        }
+        let mut text = self.with_room(len);
+        if len == key.len() {
+            text.push_str(key);
+        } else {
+            KEY.escape(key, first, &mut text);
+        }
+        Some(text)
+    }
+
+    fn hashed(&self, json: &str) -> String {
+        let mut text = self.with_room(HASHED.len_utf8() + HASH_LEN);
+        text.push(HASHED);
+        for byte in Sha256::digest(json) {
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        text
+    }
+}
+
+/// Gives `None` for what is stored as a hash.
+impl Sink for &Place<'_> {
+    type Ok = Option<String>;
+
+    fn text(self, text: &str) -> Result<Option<String>, KeyError> {
+        Ok(self.of_text(text))
+    }
+
+    fn integer(self, digits: &str) -> Result<Option<String>, KeyError> {
+        Ok(Some(self.of_integer(digits)))
+    }
+
+    fn boolean(self, _: bool) -> Result<Option<String>, KeyError> {
+        Ok(None)
+    }
+
+    fn canonical(self, json: &str) -> Result<Option<String>, KeyError> {
+        Ok(self.readable(json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored<Q: CacheKey + ?Sized>(key: &Q) -> StoredKey {
+        let prefix = Prefix::new("p").unwrap();
+        StoredKey::new(&prefix, None, &CacheName::new("n").unwrap(), key).unwrap()
+    }
+
+    #[test]
+    fn a_readable_key_is_written_once_in_its_exact_size() {
+        let (prefix, name) = (Prefix::new("p").unwrap(), CacheName::new("n").unwrap());
+        let place = Place {
+            prefix: &prefix,
+            tenant: None,
+            name: &name,
+        };
+        for text in [
+            place.of_integer("42"),
+            place.of_text("ann").unwrap(),
+            place.of_text("a b").unwrap(),
+            place.of_text("42").unwrap(),
+            place.hashed("null"),
+        ] {
+            assert_eq!(text.len(), text.capacity(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_and_the_long_one_lead_to_the_same_place() {
+        let (prefix, name) = (Prefix::new("p").unwrap(), CacheName::new("n").unwrap());
+        let place = Place {
+            prefix: &prefix,
+            tenant: None,
+            name: &name,
+        };
+        let long = "a".repeat(200);
+        for text in [
+            "",
+            "a",
+            "42",
+            "-1",
+            "-",
+            "a\"b\\",
+            "\0\n\u{1}",
+            "é~%{}",
+            "null",
+            &long,
+        ] {
+            let json = canonical::to_string(text).unwrap();
+            assert_eq!(place.readable(&json).unwrap(), stored(text).as_str());
+            assert_eq!(stored(&Some(text)), stored(text));
+        }
+        assert_eq!(stored(&Some(42)), stored(&42));
+    }
+
+    #[test]
+    fn a_key_over_200_bytes_is_hashed() {
+        for (readable, hashed) in [
+            ("a".repeat(200), "a".repeat(201)),
+            ("~".repeat(66) + "aa", "~".repeat(67)),
+            ("1".repeat(198), "1".repeat(199)),
+        ] {
+            assert_eq!(stored(&readable).as_str().len(), "p:n:".len() + 200);
+            assert_eq!(stored(&readable).original(), None);
+            let key = stored(&hashed);
+            assert_eq!(key.as_str().len(), "p:n:~".len() + 64);
+            assert_eq!(key.original(), Some(format!("\"{hashed}\"").as_str()));
+        }
+    }
+}
