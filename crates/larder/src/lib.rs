@@ -1,1 +1,3 @@
 //! A typed cache for Rust services: in memory, on Valkey and on Redis.
+
+pub mod config;
