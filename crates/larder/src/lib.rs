@@ -1,3 +1,1 @@
-//! A typed cache for Rust services: in memory, on Valkey and on Redis.
-
-pub mod key;
+//! placeholder
