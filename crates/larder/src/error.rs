@@ -77,6 +77,14 @@ pub enum Error {
         /// What the codec said.
         source: EncodeError,
     },
+    /// The value cannot be written as JSON.
+    #[error("cannot write the value for {key} as JSON: {message}")]
+    Json {
+        /// The key.
+        key: String,
+        /// What serde_json said.
+        message: String,
+    },
     /// The value is too large for a cache that has no remote tier; it is not stored.
     #[error(
         "the value for {key} weighs {weight}, and the near tier of cache {name:?} takes at most \

@@ -46,6 +46,8 @@ pub struct Outcome {
     pub freshness: Freshness,
     /// How long ago the value was loaded or set, never understated.
     pub age: Duration,
+    /// How much longer it is fresh; zero where it is stale.
+    pub ttl_left: Duration,
     /// Whether this caller waited for a load that another caller began.
     pub joined: bool,
 }

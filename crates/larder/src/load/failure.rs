@@ -120,9 +120,14 @@ mod tests {
     #[test]
     fn an_error_comes_back_typed_to_its_own_kind_and_erased_to_others() {
         let failure = Failure::loader("no such user".to_owned());
-        assert!(matches!(failure.clone().into_error::<String>(), LoadError::Loader(e) if *e == "no such user"));
+        assert!(
+            matches!(failure.clone().into_error::<String>(), LoadError::Loader(e) if *e == "no such user")
+        );
         let foreign = failure.into_error::<std::io::Error>();
         assert!(matches!(&foreign, LoadError::Foreign(e) if e.downcast_ref::<String>().is_some()));
-        assert_eq!(foreign.to_string(), "another caller's loader failed: no such user");
+        assert_eq!(
+            foreign.to_string(),
+            "another caller's loader failed: no such user"
+        );
     }
 }

@@ -40,7 +40,7 @@ mod fetch;
 mod run;
 mod table;
 
-pub use failure::{ForeignError, LoadError};
 pub(crate) use failure::Failure;
+pub use failure::{ForeignError, LoadError};
 pub(crate) use run::catch_panic;
-pub(crate) use table::{Joined, Lead, Table, Ticket};
+pub(crate) use table::{Table, Ticket};

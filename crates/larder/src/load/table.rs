@@ -298,8 +298,7 @@ impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
                         state.phase = Phase::Led;
                         drop(state);
                         return Waited::Lead(
-                            self.table
-                                .lead(self.key.clone(), Arc::clone(&self.flight)),
+                            self.table.lead(self.key.clone(), Arc::clone(&self.flight)),
                         );
                     }
                     Phase::Led => {}

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{
-    Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime,
-};
+use super::{Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime};
 use crate::key::StoredKey;
 
 /// Holds nothing, and takes no time about it.

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 pub(crate) use read::Look;
 
-use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
+use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
+use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
 use crate::load::Table;
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
 use crate::options::{Coherence, Options, Weigher};
@@ -57,13 +58,19 @@ impl Shared {
     }
 }
 
+/// The remote tier as one cache sees it.
+pub(crate) struct Server {
+    pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) codec: Codec,
+    pub(crate) schema: Schema,
+}
+
 pub(crate) struct Space<K: Hash + Eq, V> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) name: CacheName,
     pub(crate) options: Options,
-    /// The larder's remote, or none for a cache that is kept in memory only.
-    remote: Arc<dyn Remote>,
-    codec: Option<(Codec, Schema)>,
+    /// `None` for a cache that is kept in memory only.
+    pub(crate) server: Option<Server>,
     near: Option<Quick<K, V>>,
     weigher: Option<Weigher<K, V>>,
     pub(crate) table: Arc<Table<K, V>>,
@@ -79,8 +86,7 @@ where
         shared: Arc<Shared>,
         name: CacheName,
         options: Options,
-        remote: Arc<dyn Remote>,
-        codec: Option<(Codec, Schema)>,
+        server: Option<Server>,
         weigher: Option<Weigher<K, V>>,
     ) -> Arc<Self> {
         let near = match options.near {
@@ -92,8 +98,7 @@ where
             shared,
             name,
             options,
-            remote,
-            codec,
+            server,
             weigher,
             table: Arc::new(Table::new()),
             counters: Counters::default(),
@@ -103,11 +108,6 @@ where
             runtime.spawn(keep_swept(Arc::downgrade(&space)));
         }
         space
-    }
-
-    /// Whether there is a server behind the near tier.
-    pub(crate) fn has_remote(&self) -> bool {
-        self.remote.stores()
     }
 
     pub(crate) fn stored_key<Q>(&self, at: &NearRef<'_, Q>) -> Result<StoredKey, KeyError>
@@ -148,10 +148,16 @@ where
         source: Source,
         freshness: Freshness,
     ) -> Found<V> {
+        let now = self.now();
         let outcome = Outcome {
             source,
             freshness,
-            age: self.shared.clock.now().since(stored.life.born),
+            age: now.since(stored.life.born),
+            ttl_left: if freshness.is_fresh() {
+                stored.life.fresh_until.since(now)
+            } else {
+                Duration::ZERO
+            },
             joined: false,
         };
         Found::new(Arc::clone(&stored.value), outcome)
@@ -181,6 +187,24 @@ where
         self.near.as_ref()
     }
 
+    pub(crate) fn near_usage(&self) -> NearUsage {
+        let Some(near) = &self.near else {
+            return NearUsage::default();
+        };
+        NearUsage {
+            entries: near.len() as u64,
+            weight: near.weight(),
+            capacity: near.capacity(),
+            largest: near.largest(),
+        }
+    }
+
+    pub(crate) fn near_clear(&self) {
+        if let Some(near) = &self.near {
+            near.clear();
+        }
+    }
+
     /// An entry as the near tier holds it. `confirmed` says whether the server holds the value
     /// too: without that it is kept for a short time only.
     pub(crate) fn stored(
@@ -191,7 +215,7 @@ where
         confirmed: bool,
     ) -> Stored<V> {
         let now = self.shared.clock.now();
-        let (life, good_until) = if !self.has_remote() {
+        let (life, good_until) = if self.server.is_none() {
             (life, life.fresh_until)
         } else if confirmed {
             let Coherence::Ttl(trust) = self.options.coherence;
@@ -223,9 +247,9 @@ where
         if let NearCapacity::Entries(_) | NearCapacity::Off = self.options.near {
             return 1;
         }
-        let content = match (&self.weigher, self.codec) {
+        let content = match (&self.weigher, self.options.codec) {
             (Some(weigher), _) => weigher(&key.to_owned(), value),
-            (None, Some((codec, _))) => {
+            (None, Some(codec)) => {
                 let value = encoded
                     .or_else(|| codec.encoded_len(value).ok())
                     .unwrap_or(size_of::<V>());

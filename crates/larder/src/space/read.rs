@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Space;
+use super::{Server, Space};
 use crate::key::{CacheKey, StoredKey};
 use crate::load::Ticket;
 use crate::near::{Engine, Life, NearRef, Stored};
@@ -88,7 +88,7 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let kept = self.near_kept(at);
-        if !self.has_remote() {
+        let Some(server) = &self.server else {
             return match kept {
                 Some(stored) => Look::Stale(self.found(
                     &stored,
@@ -100,10 +100,10 @@ where
                     may_fill: true,
                 },
             };
-        }
+        };
         let ticket = self.table.ticket(at);
-        match self.remote.get(key, deadline).await {
-            Ok(Some(bytes)) => self.judge(at, key, &bytes, ticket),
+        match server.remote.get(key, deadline).await {
+            Ok(Some(bytes)) => self.judge(server, at, key, &bytes, ticket),
             Ok(None) => {
                 // The near tier's entry was removed elsewhere, or never reached the server.
                 self.table.admit(at, ticket, || {
@@ -138,18 +138,19 @@ where
     }
 
     /// What the server's bytes are worth. What is fresh is offered to the near tier.
-    fn judge<Q>(&self, at: &NearRef<'_, Q>, key: &StoredKey, bytes: &Bytes, ticket: Ticket) -> Look<V>
+    fn judge<Q>(
+        &self,
+        server: &Server,
+        at: &NearRef<'_, Q>,
+        key: &StoredKey,
+        bytes: &Bytes,
+        ticket: Ticket,
+    ) -> Look<V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let unreadable = |may_fill| Look::Missed {
-            why: Miss::Unreadable,
-            may_fill,
-        };
-        let Some((codec, schema)) = self.codec else {
-            return unreadable(false);
-        };
+        let (codec, schema) = (server.codec, server.schema);
         let (header, value) = match wire::read::<V>(bytes, key.original(), codec, schema) {
             Ok(read) => read,
             Err(reject) => {
@@ -157,11 +158,14 @@ where
                     target: "larder::remote",
                     %key, reason = reject.reason.as_str(), "unreadable value"
                 );
-                return unreadable(reject.replaceable);
+                return Look::Missed {
+                    why: Miss::Unreadable,
+                    may_fill: reject.replaceable,
+                };
             }
         };
         let now = self.now();
-        let Some((life, freshness)) = judge_age(&header, self.remote.server_time(), now) else {
+        let Some((life, freshness)) = judge_age(&header, server.remote.server_time(), now) else {
             return Look::Missed {
                 why: Miss::Absent,
                 may_fill: true,

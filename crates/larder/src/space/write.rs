@@ -2,15 +2,18 @@
 
 use std::borrow::Borrow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Space;
+use super::{Server, Space};
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey};
-use crate::near::{Admission, Life, NearKey, NearRef, Stored};
+use crate::load::Ticket;
+use crate::near::{Admission, Engine, Life, NearKey, NearRef, Stored};
 use crate::options::Lifetime;
-use crate::remote::{Remote, RemoteError};
+use crate::remote::RemoteError;
+use crate::time::Tick;
 use crate::value::CacheValue;
 use crate::wire::{self, EncodeError, Header};
 
@@ -42,28 +45,28 @@ where
             return self.erase(at, key).await.map(drop);
         }
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
-        let bytes = self
-            .has_remote()
-            .then(|| self.encode(&key, &value, lifetime, std::time::Duration::ZERO))
-            .transpose()
+        let Some(server) = &self.server else {
+            let weight = self.weigh(at.key, &value, None);
+            self.counters.sets.up();
+            let stored = self.stored(value, life, weight, true);
+            return self.set_near(at, &key, stored);
+        };
+        let bytes = server
+            .encode(&key, &*value, lifetime, Duration::ZERO)
             .map_err(|source| Error::Encode {
                 key: key.to_string(),
                 source,
             })?;
-        let weight = self.weigh(at.key, &value, bytes.as_ref().map(Bytes::len));
+        let weight = self.weigh(at.key, &value, Some(bytes.len()));
         self.counters.sets.up();
-        let Some(bytes) = bytes else {
-            let stored = self.stored(value, life, weight, true);
-            return self.set_near(at, &key, stored);
-        };
         let mark = self.table.void(&at, || {
             self.near_remove(&at);
         });
         let (space, near_key) = (Arc::clone(self), at.to_key());
+        let remote = Arc::clone(&server.remote);
         self.complete(async move {
             let deadline = space.shared.deadline();
-            let ttl = lifetime.total();
-            let answer = space.remote.set(&key, bytes, ttl, deadline).await;
+            let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
             // What the server refused for its own reasons may be served here for a short while;
             // the caller is told all the same.
             let stored = space.stored(value, life, weight, answer.is_ok());
@@ -98,61 +101,25 @@ where
         let mark = self.table.void(&at, || {
             was_here = self.near_take(&at, now);
         });
-        if !self.has_remote() {
+        let Some(server) = &self.server else {
             return Ok(was_here);
-        }
+        };
         let (space, near_key) = (Arc::clone(self), at.to_key());
+        let remote = Arc::clone(&server.remote);
         self.complete(async move {
-            let answer = space.remote.remove(&key, space.shared.deadline()).await;
+            let answer = remote.remove(&key, space.shared.deadline()).await;
             space.settle(&near_key, mark, None);
             answer.map_err(|source| failed("remove", &key, source))
         })
         .await
     }
 
-    /// The bytes that the server keeps for a value. `cost` is how long it took to load.
-    pub(crate) fn encode(
+    fn set_near<Q>(
         &self,
+        at: NearRef<'_, Q>,
         key: &StoredKey,
-        value: &V,
-        lifetime: Lifetime,
-        cost: std::time::Duration,
-    ) -> Result<Bytes, EncodeError> {
-        let Some((codec, schema)) = self.codec else {
-            return Err(EncodeError::NoCodec);
-        };
-        // At its earliest, so that no reader takes the value for younger than it is. Without a
-        // server time there is no connection either, and the write fails by itself.
-        let server = self.remote.server_time();
-        let (written_ms, lineage) = server.map_or((0, 0), |server| {
-            (
-                server.now_ms.saturating_sub(server.error_ms),
-                server.lineage,
-            )
-        });
-        let millis = |d: std::time::Duration| u64::try_from(d.as_micros().div_ceil(1_000));
-        let header = Header {
-            codec: codec.id(),
-            schema,
-            fill_id: getrandom::u64().unwrap_or_default(),
-            written_ms,
-            lineage,
-            ttl_ms: millis(lifetime.ttl).unwrap_or(u64::MAX),
-            stale_ms: millis(lifetime.stale).unwrap_or(u64::MAX),
-            cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
-            ..Header::default()
-        };
-        wire::encode(&header, key.original(), &[], |out| {
-            Ok(codec.encode(value, out)?)
-        })
-    }
-
-    /// For a fill: the write that ends a load.
-    pub(crate) fn remote(&self) -> &dyn Remote {
-        &*self.remote
-    }
-
-    fn set_near<Q>(&self, at: NearRef<'_, Q>, key: &StoredKey, stored: Stored<V>) -> Result<(), Error>
+        stored: Stored<V>,
+    ) -> Result<(), Error>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
@@ -174,7 +141,7 @@ where
 
     /// Ends a write: the near tier takes `stored` unless another local write came between. Then
     /// nobody here knows which of the two the server took last, and neither may stay.
-    fn settle(&self, key: &NearKey<K>, mark: crate::load::Ticket, stored: Option<Stored<V>>) {
+    fn settle(&self, key: &NearKey<K>, mark: Ticket, stored: Option<Stored<V>>) {
         let at = key.as_ref();
         self.table.settle(&at, mark, |alone| match stored {
             Some(stored) if alone => {
@@ -187,12 +154,11 @@ where
     }
 
     /// Removes a near entry; whether it had not expired.
-    fn near_take<Q>(&self, at: &NearRef<'_, Q>, now: crate::time::Tick) -> bool
+    fn near_take<Q>(&self, at: &NearRef<'_, Q>, now: Tick) -> bool
     where
         K: Borrow<Q>,
         Q: CacheKey + ?Sized,
     {
-        use crate::near::Engine;
         let Some(near) = self.near_tier() else {
             return false;
         };
@@ -219,6 +185,42 @@ where
         } else {
             Ok(answer)
         }
+    }
+}
+
+impl Server {
+    /// The bytes that the server keeps for a value. `cost` is how long it took to load.
+    pub(crate) fn encode<V: CacheValue>(
+        &self,
+        key: &StoredKey,
+        value: &V,
+        lifetime: Lifetime,
+        cost: Duration,
+    ) -> Result<Bytes, EncodeError> {
+        // At its earliest, so that no reader takes the value for younger than it is. Without a
+        // server time there is no connection either, and the write fails by itself.
+        let server = self.remote.server_time();
+        let (written_ms, lineage) = server.map_or((0, 0), |server| {
+            (
+                server.now_ms.saturating_sub(server.error_ms),
+                server.lineage,
+            )
+        });
+        let millis = |d: Duration| u64::try_from(d.as_micros().div_ceil(1_000));
+        let header = Header {
+            codec: self.codec.id(),
+            schema: self.schema,
+            fill: getrandom::u64().unwrap_or_default(),
+            written_ms,
+            lineage,
+            ttl_ms: millis(lifetime.ttl).unwrap_or(u64::MAX),
+            stale_ms: millis(lifetime.stale).unwrap_or(u64::MAX),
+            cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
+            ..Header::default()
+        };
+        wire::encode(&header, key.original(), &[], |out| {
+            Ok(self.codec.encode(value, out)?)
+        })
     }
 }
 

@@ -52,6 +52,8 @@ impl ConnectionLike for Client {
     }
 
     fn get_db(&self) -> i64 {
-        self.0.connection().map_or(0, |connection| connection.get_db())
+        self.0
+            .connection()
+            .map_or(0, |connection| connection.get_db())
     }
 }

@@ -281,7 +281,10 @@ mod tests {
         let valkey = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\nrun_id:00000000000000ff00\r\n";
         assert_eq!(server_info(valkey), ServerInfo::new("valkey", "8.0.1"));
         assert_eq!(field(valkey, "run_id").map(fingerprint), Some(255));
-        assert_eq!(server_info("redis_version:7.0.15\r\n"), ServerInfo::new("redis", "7.0.15"));
+        assert_eq!(
+            server_info("redis_version:7.0.15\r\n"),
+            ServerInfo::new("redis", "7.0.15")
+        );
         assert_eq!(server_info(""), ServerInfo::new("unknown", ""));
     }
 }

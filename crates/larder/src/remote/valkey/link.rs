@@ -111,7 +111,11 @@ impl Link {
     /// Where the configuration says so, and time is left, one that was not answered is sent a
     /// second time: every operation of [`Remote`](crate::remote::Remote) has the same effect
     /// done twice.
-    pub(super) async fn run(&self, command: &Cmd, deadline: Deadline) -> Result<Value, RemoteError> {
+    pub(super) async fn run(
+        &self,
+        command: &Cmd,
+        deadline: Deadline,
+    ) -> Result<Value, RemoteError> {
         let _permit = self.permit(deadline).await?;
         if self.0.target.retry_on_timeout {
             let first = Deadline::after(deadline.left() / 2);
@@ -148,9 +152,7 @@ impl Link {
         let mut connection = self.connection()?;
         let granted = deadline.left();
         match timeout_at(deadline.instant(), connection.send_packed_command(command)).await {
-            Ok(Ok(value)) => value
-                .extract_error()
-                .map_err(|error| self.explain(&error)),
+            Ok(Ok(value)) => value.extract_error().map_err(|error| self.explain(&error)),
             Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(RemoteError::Timeout {
                 address: self.0.target.address.clone(),

@@ -25,9 +25,7 @@ use redis::{Cmd, FromRedisValue, Value};
 
 use self::connect::Target;
 use self::link::Link;
-use super::{
-    Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime,
-};
+use super::{Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime};
 use crate::config::ServerConfig;
 use crate::key::StoredKey;
 use crate::time::{Clock, Tick};
@@ -248,8 +246,7 @@ impl Remote for Valkey {
                 Err(error) => (RemoteState::Down, Some(error.to_string())),
             };
             let mut health = RemoteHealth::new(state, &*self.target.address);
-            health.round_trip =
-                (state == RemoteState::Up).then(|| self.clock.now().since(asked));
+            health.round_trip = (state == RemoteState::Up).then(|| self.clock.now().since(asked));
             health.server = link.server_info();
             health.last_error = last_error;
             health

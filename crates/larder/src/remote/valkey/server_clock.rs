@@ -95,7 +95,10 @@ mod tests {
             let sample = sample(0, 10, 500_000 + arrival);
             let now = START.plus(Duration::from_secs(60));
             let estimate = sample.at(now);
-            assert!(estimate.now_ms.abs_diff(560_000) <= estimate.error_ms, "{estimate:?}");
+            assert!(
+                estimate.now_ms.abs_diff(560_000) <= estimate.error_ms,
+                "{estimate:?}"
+            );
         }
     }
 

@@ -1,0 +1,269 @@
+//! One call with its own options.
+
+use std::borrow::Borrow;
+use std::fmt::{self, Display};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cache::TenantView;
+use crate::error::Error;
+use crate::key::{CacheKey, Tenant};
+use crate::load::{Failure, LoadError};
+use crate::near::NearRef;
+use crate::options::Lifetime;
+use crate::outcome::Found;
+use crate::space::Space;
+use crate::telemetry::Miss;
+use crate::value::CacheValue;
+
+/// One call on one key, with its own options. Made by [`Cache::entry`](crate::Cache::entry).
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::time::Duration;
+/// # let larder = larder::Larder::in_memory().await?;
+/// # let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+/// users.entry(&42).tenant("acme").ttl(Duration::from_secs(30)).set("Ann".to_owned()).await?;
+/// assert!(users.get(&42).await.is_none(), "a tenant's keys are its own");
+/// assert!(users.entry(&42).tenant("acme").get().await.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "an entry does nothing until one of its calls is awaited"]
+pub struct Entry<'a, K: Hash + Eq, V, Q: ?Sized> {
+    space: &'a Arc<Space<K, V>>,
+    tenant: TenantOf<'a>,
+    key: &'a Q,
+    ttl: Option<Duration>,
+    stale: Option<Duration>,
+}
+
+/// The cache's own tenant, or the call's.
+enum TenantOf<'a> {
+    Cache(&'a TenantView),
+    Call(TenantView),
+}
+
+impl<'a, K, V, Q> Entry<'a, K, V, Q>
+where
+    K: CacheKey + Clone + Borrow<Q> + 'static,
+    V: CacheValue,
+    Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+{
+    pub(crate) fn new(space: &'a Arc<Space<K, V>>, tenant: &'a TenantView, key: &'a Q) -> Self {
+        Self {
+            space,
+            tenant: TenantOf::Cache(tenant),
+            key,
+            ttl: None,
+            stale: None,
+        }
+    }
+
+    /// Whose key it is. With a name that no tenant can have, the call finds nothing, loads without
+    /// storing, and writes return the error.
+    pub fn tenant(mut self, name: impl AsRef<str>) -> Self {
+        self.tenant = TenantOf::Call(Tenant::new(name.as_ref()).map(Some));
+        self
+    }
+
+    /// How long the value that this call stores is fresh. Zero: it is not stored. More than
+    /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long past its TTL the value that this call stores may be served as stale. More than
+    /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.stale = Some(stale);
+        self
+    }
+
+    /// As [`Cache::get`](crate::Cache::get).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn get(self) -> Option<Arc<V>> {
+        let found = self.lookup().await?;
+        found.outcome.freshness.is_fresh().then_some(found.value)
+    }
+
+    /// As [`Cache::lookup`](crate::Cache::lookup).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn lookup(self) -> Option<Found<V>> {
+        let Ok(at) = self.at() else {
+            self.space.counters.missed(Miss::InvalidKey);
+            return None;
+        };
+        self.space.look_up(at).await
+    }
+
+    /// As [`Cache::exists`](crate::Cache::exists).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn exists(self) -> bool {
+        self.get().await.is_some()
+    }
+
+    /// As [`Cache::ttl_left`](crate::Cache::ttl_left).
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn ttl_left(self) -> Option<Duration> {
+        let outcome = self.lookup().await?.outcome;
+        outcome.freshness.is_fresh().then_some(outcome.ttl_left)
+    }
+
+    /// As [`Cache::set`](crate::Cache::set).
+    ///
+    /// # Errors
+    /// As [`Cache::set`](crate::Cache::set); also where the tenant's name is none.
+    ///
+    /// # Cancel safety
+    /// Once polled, the write goes on to its end even where the future is dropped.
+    pub async fn set(self, value: impl Into<Arc<V>>) -> Result<(), Error> {
+        let at = self.at()?;
+        self.space.set(at, value.into(), self.lifetime()).await
+    }
+
+    /// As [`Cache::remove`](crate::Cache::remove).
+    ///
+    /// # Errors
+    /// As [`Cache::remove`](crate::Cache::remove); also where the tenant's name is none.
+    ///
+    /// # Cancel safety
+    /// Once polled, the removal goes on to its end even where the future is dropped.
+    pub async fn remove(self) -> Result<bool, Error> {
+        let at = self.at()?;
+        self.space.remove(at).await
+    }
+
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    pub async fn get_or_load<L, F, E>(self, loader: L) -> Result<Arc<V>, LoadError<E>>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        E: Display + Send + Sync + 'static,
+    {
+        Ok(self.fetch(loader).await?.value)
+    }
+
+    /// As [`Cache::fetch`](crate::Cache::fetch).
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    pub async fn fetch<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        E: Display + Send + Sync + 'static,
+    {
+        match self.at() {
+            Ok(at) => {
+                if let Some(found) = self.space.near_found(&at) {
+                    return Ok(found);
+                }
+                self.space.fetch(at, self.lifetime(), loader).await
+            }
+            Err(_) => self.load_unstored(loader).await,
+        }
+    }
+
+    /// As [`Cache::get_or_spawn`](crate::Cache::get_or_spawn).
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// Dropped while it loads, the load goes on in the background.
+    pub async fn get_or_spawn<L, F, E>(self, loader: L) -> Result<Arc<V>, LoadError<E>>
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        Ok(self.fetch_spawned(loader).await?.value)
+    }
+
+    /// [`get_or_spawn`](Self::get_or_spawn), with source, freshness and age beside the value.
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// Dropped while it loads, the load goes on in the background.
+    pub async fn fetch_spawned<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        match self.at() {
+            Ok(at) => {
+                if let Some(found) = self.space.near_found(&at) {
+                    return Ok(found);
+                }
+                self.space.fetch_spawned(at, self.lifetime(), loader).await
+            }
+            Err(_) => self.load_unstored(loader).await,
+        }
+    }
+
+    /// For a tenant that cannot be: nothing is looked up, stored or shared.
+    async fn load_unstored<L, F, E>(&self, loader: L) -> Result<Found<V>, LoadError<E>>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        E: Display + Send + Sync + 'static,
+    {
+        self.space.counters.missed(Miss::InvalidKey);
+        let value = self.space.load(loader).await;
+        value
+            .map(|value| self.space.loaded(Arc::new(value), Duration::ZERO))
+            .map_err(Failure::into_error)
+    }
+
+    fn at(&self) -> Result<NearRef<'_, Q>, Error> {
+        let tenant = match &self.tenant {
+            TenantOf::Cache(tenant) => *tenant,
+            TenantOf::Call(tenant) => tenant,
+        };
+        match tenant {
+            Ok(tenant) => Ok(NearRef {
+                tenant: tenant.as_ref(),
+                key: self.key,
+            }),
+            Err(error) => Err(error.clone().into()),
+        }
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        self.space.options.lifetime.with(self.ttl, self.stale)
+    }
+}
+
+impl<K: Hash + Eq, V, Q: fmt::Debug + ?Sized> fmt::Debug for Entry<'_, K, V, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key)
+            .field("ttl", &self.ttl)
+            .field("stale", &self.stale)
+            .finish_non_exhaustive()
+    }
+}

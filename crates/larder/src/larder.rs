@@ -1,0 +1,405 @@
+//! The larder: one for a process. It owns the way to the server and opens caches.
+
+use std::any::{Any, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
+use crate::config::{Backend, Config};
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::health::{CacheHealth, Health};
+use crate::key::{CacheKey, CacheName, Prefix, Tenant};
+use crate::options::{Options, Weigher};
+use crate::remote::{NoRemote, Remote, RemoteState};
+use crate::space::{Server, Shared, Space};
+use crate::telemetry::CacheStats;
+use crate::time::Clock;
+use crate::value::CacheValue;
+use crate::wire::Schema;
+
+/// What a call grants to its remote work where no server is configured (a remote given in code).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A process's caches and their way to the server.
+///
+/// One is enough for a process; clones are cheap and share everything. When the last clone and the
+/// last cache are gone, its connections end; [`close`](Self::close) ends them in an orderly way.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), larder::Error> {
+/// use larder::{Cache, Larder};
+///
+/// let larder = Larder::from_env().await?; // memory, Valkey or Redis
+/// let users: Cache<u64, String> = larder.cache("users").build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Larder {
+    inner: Arc<Inner>,
+    tenant: TenantView,
+}
+
+struct Inner {
+    config: Config,
+    shared: Arc<Shared>,
+    /// The open caches by name. They hold `shared` and not this, so nothing holds itself.
+    open: Mutex<HashMap<String, Open>>,
+    #[cfg(feature = "valkey")]
+    valkey: Option<Arc<crate::remote::valkey::Valkey>>,
+}
+
+struct Open {
+    /// An `Arc<Space<K, V>>`.
+    space: Box<dyn Any + Send + Sync>,
+    /// Its types and options, for the error that says what is open.
+    description: String,
+    options: Options,
+    view: Arc<dyn View>,
+}
+
+/// What a larder does with a cache without knowing its types.
+trait View: Send + Sync {
+    fn usage(&self) -> NearUsage;
+    fn stats(&self) -> CacheStats;
+    fn forget(&self);
+}
+
+impl<K, V> View for Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    fn usage(&self) -> NearUsage {
+        self.near_usage()
+    }
+
+    fn stats(&self) -> CacheStats {
+        self.counters.snapshot()
+    }
+
+    fn forget(&self) {
+        self.near_clear();
+    }
+}
+
+impl Larder {
+    /// A larder as the environment configures it: in memory, on Valkey or on Redis. The variables
+    /// are in the documentation of [`config`](crate::config).
+    ///
+    /// A server that cannot be reached is no error: the larder starts without it, says so in
+    /// [`health`](Self::health), and uses it as soon as it comes.
+    ///
+    /// # Errors
+    /// Where a variable's value is not allowed, or the server refuses the user, the password or
+    /// the database, or is no Valkey or Redis.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn from_env() -> Result<Self, Error> {
+        Self::with(Config::from_env()?).await
+    }
+
+    /// A larder with `config`.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn with(config: Config) -> Result<Self, Error> {
+        Self::builder().config(config).build().await
+    }
+
+    /// A larder that keeps everything in the memory of this process.
+    ///
+    /// # Errors
+    /// None in practice: the default configuration is sound.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn in_memory() -> Result<Self, Error> {
+        Self::with(Config::builder().build()?).await
+    }
+
+    /// Builds a larder of given parts: configuration, remote, clock.
+    pub fn builder() -> LarderBuilder {
+        LarderBuilder::default()
+    }
+
+    /// Opens the cache called `name`, or takes it up where it is open.
+    pub fn cache<K, V>(&self, name: impl Into<String>) -> CacheBuilder<K, V>
+    where
+        K: CacheKey + Clone + 'static,
+        V: CacheValue,
+    {
+        CacheBuilder::new(self.clone(), name.into())
+    }
+
+    /// A view of one tenant: caches opened from it hold that tenant's keys.
+    ///
+    /// With a name that no tenant can have, the caches of the view find nothing, load without
+    /// storing, and their writes return the error.
+    #[must_use]
+    pub fn tenant(&self, name: impl AsRef<str>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            tenant: Tenant::new(name.as_ref()).map(Some),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// How both tiers are. Asks the server, for no longer than its timeout.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn health(&self) -> Health {
+        let shared = &self.inner.shared;
+        let remote = shared.remote.health(shared.deadline()).await;
+        let mut caches: Vec<_> = self
+            .inner
+            .open
+            .lock()
+            .iter()
+            .map(|(name, open)| CacheHealth {
+                name: name.clone(),
+                near: open.view.usage(),
+                stats: open.view.stats(),
+            })
+            .collect();
+        caches.sort_by(|a, b| a.name.cmp(&b.name));
+        Health {
+            enabled: shared.enabled,
+            closed: shared.gate.is_closed(),
+            remote,
+            caches,
+        }
+    }
+
+    /// Closes the larder: waits for what is under way, ends the connections and empties the
+    /// memory. Afterwards lookups miss, loaders run without the cache, and writes return
+    /// [`Error::Closed`]. Closing again does nothing.
+    ///
+    /// # Cancel safety
+    /// Nothing new is let in from the first poll on. Dropped before its end, the connections stay
+    /// until it is called again or the larder is dropped.
+    pub async fn close(&self) {
+        let shared = &self.inner.shared;
+        shared.gate.close().await;
+        shared.remote.close().await;
+        for open in self.inner.open.lock().values() {
+            open.view.forget();
+        }
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.shared.gate.is_closed()
+    }
+
+    /// A handle for raw commands on the larder's own connection; `None` where there is no server.
+    #[cfg(feature = "valkey")]
+    pub fn remote_client(&self) -> Option<crate::remote::valkey::Client> {
+        Some(self.inner.valkey.as_ref()?.client())
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(crate) fn default_ttl(&self, memory_only: bool) -> Duration {
+        if memory_only || !self.inner.shared.remote.stores() {
+            self.inner.config.memory_ttl
+        } else {
+            self.inner.config.remote_ttl
+        }
+    }
+
+    pub(crate) fn open<K, V>(
+        &self,
+        name: CacheName,
+        options: Options,
+        weigher: Option<Weigher<K, V>>,
+    ) -> Result<Cache<K, V>, Error>
+    where
+        K: CacheKey + Clone + 'static,
+        V: CacheValue,
+    {
+        let description = format!(
+            "Cache<{}, {}> ({options})",
+            type_name::<K>(),
+            type_name::<V>()
+        );
+        let mut open = self.inner.open.lock();
+        if let Some(open) = open.get(name.as_str()) {
+            return match open.space.downcast_ref::<Arc<Space<K, V>>>() {
+                Some(space) if open.options == options => {
+                    Ok(Cache::new(Arc::clone(space), self.tenant.clone()))
+                }
+                _ => Err(Error::OpenedOtherwise {
+                    name: name.as_str().to_owned(),
+                    open: open.description.clone(),
+                    asked: description,
+                }),
+            };
+        }
+        let shared = &self.inner.shared;
+        let server = if shared.enabled && shared.remote.stores() && !options.memory_only {
+            let codec = options.codec.ok_or_else(|| Error::FeatureMissing {
+                feature: "json",
+                what: format!("a codec for cache {:?}", name.as_str()),
+            })?;
+            Some(Server {
+                remote: Arc::clone(&shared.remote),
+                codec,
+                schema: Schema::for_cache::<V>(codec, options.schema)?,
+            })
+        } else {
+            None
+        };
+        let space = Space::open(
+            Arc::clone(shared),
+            name.clone(),
+            options.clone(),
+            server,
+            weigher,
+        );
+        open.insert(
+            name.as_str().to_owned(),
+            Open {
+                space: Box::new(Arc::clone(&space)),
+                description,
+                options,
+                view: Arc::clone(&space) as Arc<dyn View>,
+            },
+        );
+        Ok(Cache::new(space, self.tenant.clone()))
+    }
+}
+
+impl fmt::Debug for Larder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Larder")
+            .field("config", &self.inner.config)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Larder`] of given parts.
+#[derive(Debug, Default)]
+#[must_use = "a larder is built by `build()`"]
+pub struct LarderBuilder {
+    config: Option<Config>,
+    remote: Option<Arc<dyn Remote>>,
+    clock: Clock,
+}
+
+impl LarderBuilder {
+    /// The configuration. The default is [`Config::builder`]'s: in memory.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// The remote tier, in place of the configuration's backend.
+    pub fn remote(mut self, remote: impl Remote) -> Self {
+        self.remote = Some(Arc::new(remote));
+        self
+    }
+
+    /// The clock, for tests that move time by hand.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Builds the larder, and waits for the end of the first attempt to connect.
+    ///
+    /// # Errors
+    /// As [`Larder::from_env`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn build(self) -> Result<Larder, Error> {
+        let config = match self.config {
+            Some(config) => config,
+            None => Config::builder().build()?,
+        };
+        let prefix = Prefix::new(&config.prefix)?;
+        let enabled = config.enabled && (config.backend != Backend::None || self.remote.is_some());
+        #[cfg(feature = "valkey")]
+        let mut valkey = None;
+        let remote: Arc<dyn Remote> = match (self.remote, &config.server) {
+            (Some(remote), _) => remote,
+            (None, None) => Arc::new(NoRemote),
+            #[cfg(feature = "valkey")]
+            (None, Some(server)) => {
+                use crate::remote::valkey::Valkey;
+                let connected = Arc::new(Valkey::connect(server, self.clock.clone()).await?);
+                valkey = Some(Arc::clone(&connected));
+                connected
+            }
+            #[cfg(not(feature = "valkey"))]
+            (None, Some(_)) => {
+                return Err(Error::FeatureMissing {
+                    feature: "valkey",
+                    what: format!("backend {:?}", config.backend),
+                });
+            }
+        };
+        let timeout = config
+            .server
+            .as_ref()
+            .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
+        let shared = Arc::new(Shared {
+            enabled,
+            prefix,
+            clock: self.clock,
+            remote,
+            timeout,
+            gate: Gate::default(),
+            runtime: Handle::current(),
+        });
+        let larder = Larder {
+            inner: Arc::new(Inner {
+                config,
+                shared,
+                open: Mutex::default(),
+                #[cfg(feature = "valkey")]
+                valkey,
+            }),
+            tenant: Ok(None),
+        };
+        if larder.inner.config.require_remote {
+            larder.require_remote().await?;
+        }
+        Ok(larder)
+    }
+}
+
+impl Larder {
+    async fn require_remote(&self) -> Result<(), Error> {
+        let remote = self.health().await.remote;
+        if remote.state == RemoteState::Up {
+            return Ok(());
+        }
+        self.close().await;
+        Err(Error::RemoteRequired {
+            reason: remote
+                .last_error
+                .unwrap_or_else(|| format!("{} is {:?}", remote.address, remote.state)),
+        })
+    }
+}
