@@ -18,6 +18,9 @@ mod outcome;
 pub mod remote;
 mod space;
 mod telemetry;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod time;
 mod value;
 #[doc(hidden)]

@@ -1,0 +1,269 @@
+//! The kit: holds a remote to its promises, one after another, and lists those that it broke.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::promises;
+use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey, Tenant};
+use crate::load::catch_panic;
+use crate::remote::{Deadline, Remote};
+
+/// What an operation of the kit grants to the remote: far more than one that works needs.
+const BUDGET: Duration = Duration::from_secs(10);
+/// When the kit gives a promise up as hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Holds an implementation of [`Remote`] to what the trait promises.
+///
+/// `make` gives a handle of the store under test; each call another handle of the same store, such
+/// as another connection to one server, or a clone. The kit writes a few megabytes under keys that
+/// begin with `conformance:` and a random name, lets nothing live longer than a minute, and touches
+/// nothing else. It takes some seconds, most of them waiting for values to expire by real time.
+///
+/// A remote whose [`stores`](Remote::stores) is `false` is only held to keeping nothing.
+///
+/// ```
+/// # use larder::remote::MemoryRemote;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let store = MemoryRemote::new();
+/// if let Err(broken) = larder::testing::conformance(async || store.clone()).await {
+///     panic!("{broken}");
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+/// [`BrokenPromises`]: every promise that was broken, and how.
+///
+/// # Panics
+/// Outside of a tokio runtime with time enabled.
+pub async fn conformance<R, F>(make: impl Fn() -> F) -> Result<(), BrokenPromises>
+where
+    R: Remote,
+    F: Future<Output = R>,
+{
+    let kit = Kit::new(make().await, make().await);
+    let mut broken = Findings::default();
+    if !kit.remote.stores() {
+        let promise = "a remote that stores nothing says so everywhere";
+        broken.check(promise, || promises::nothing(&kit)).await;
+        return broken.into_result();
+    }
+    let b = &mut broken;
+    b.check("an absent key has no value", || promises::absent(&kit))
+        .await;
+    b.check("bytes come back as they were given", || {
+        promises::bytes(&kit)
+    })
+    .await;
+    b.check("`set` replaces what was there", || promises::replace(&kit))
+        .await;
+    b.check(
+        "`remove` removes, and says whether there was something",
+        || promises::removal(&kit),
+    )
+    .await;
+    b.check(
+        "every key has its own value, whatever it looks like",
+        || promises::keys(&kit),
+    )
+    .await;
+    b.check("a value is kept until its time to live has passed", || {
+        promises::kept(&kit)
+    })
+    .await;
+    b.check("a value is gone once its time to live has passed", || {
+        promises::gone(&kit)
+    })
+    .await;
+    b.check("a new write brings its own time to live", || {
+        promises::renewed(&kit)
+    })
+    .await;
+    b.check("a write is seen by every handle", || promises::shared(&kit))
+        .await;
+    b.check("no method waits past its deadline", || {
+        promises::deadline(&kit)
+    })
+    .await;
+    b.check("dropping a future is safe at any point", || {
+        promises::dropped(&kit)
+    })
+    .await;
+    b.check("a thousand operations at once do not mix", || {
+        promises::crowd(&kit)
+    })
+    .await;
+    b.check(
+        "the server's time runs, and all handles agree on it",
+        || promises::time(&kit),
+    )
+    .await;
+    b.check("`health` says that it is up", || promises::health(&kit))
+        .await;
+    let third = make().await;
+    b.check(
+        "`close` may be called twice, and ends one handle only",
+        || promises::close(&kit, third),
+    )
+    .await;
+    broken.into_result()
+}
+
+/// A remote under test, seen through two handles, and keys of its own.
+pub(super) struct Kit<R> {
+    pub(super) remote: Arc<R>,
+    pub(super) other: Arc<R>,
+    prefix: Option<Prefix>,
+    name: Option<CacheName>,
+}
+
+/// What a promise comes to: nothing, or how it was broken.
+pub(super) type Verdict = Result<(), String>;
+
+impl<R: Remote> Kit<R> {
+    fn new(remote: R, other: R) -> Self {
+        let run = getrandom::u64().unwrap_or_default();
+        Self {
+            remote: Arc::new(remote),
+            other: Arc::new(other),
+            prefix: Prefix::new("conformance").ok(),
+            name: CacheName::new(&format!("{run:016x}")).ok(),
+        }
+    }
+
+    /// The key of a label, in this run.
+    pub(super) fn key(&self, label: impl CacheKey) -> Result<StoredKey, String> {
+        self.place(None, &label)
+    }
+
+    pub(super) fn place<Q: CacheKey + ?Sized>(
+        &self,
+        tenant: Option<&str>,
+        key: &Q,
+    ) -> Result<StoredKey, String> {
+        let tenant = tenant.map(Tenant::new).transpose();
+        let tenant = tenant.map_err(|error| error.to_string())?;
+        match (&self.prefix, &self.name) {
+            (Some(prefix), Some(name)) => StoredKey::new(prefix, tenant.as_ref(), name, key)
+                .map_err(|error: KeyError| error.to_string()),
+            // Both are plain, short texts.
+            _ => Err("the kit has no keys".to_owned()),
+        }
+    }
+
+    pub(super) async fn get(&self, key: &StoredKey) -> Result<Option<Bytes>, String> {
+        get(&*self.remote, key).await
+    }
+
+    pub(super) async fn set(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Verdict {
+        set(&*self.remote, key, value, ttl).await
+    }
+
+    pub(super) async fn remove(&self, key: &StoredKey) -> Result<bool, String> {
+        remove(&*self.remote, key).await
+    }
+}
+
+/// A deadline that no operation should come near.
+pub(super) fn ample() -> Deadline {
+    Deadline::after(BUDGET)
+}
+
+pub(super) async fn get(remote: &impl Remote, key: &StoredKey) -> Result<Option<Bytes>, String> {
+    let answer = remote.get(key, ample()).await;
+    answer.map_err(|error| format!("`get` of {key} failed: {error}"))
+}
+
+pub(super) async fn set(
+    remote: &impl Remote,
+    key: &StoredKey,
+    value: Bytes,
+    ttl: Duration,
+) -> Verdict {
+    let len = value.len();
+    let answer = remote.set(key, value, ttl, ample()).await;
+    answer.map_err(|error| format!("`set` of {key} to {len} bytes for {ttl:?} failed: {error}"))
+}
+
+pub(super) async fn remove(remote: &impl Remote, key: &StoredKey) -> Result<bool, String> {
+    let answer = remote.remove(key, ample()).await;
+    answer.map_err(|error| format!("`remove` of {key} failed: {error}"))
+}
+
+#[derive(Default)]
+struct Findings(Vec<BrokenPromise>);
+
+impl Findings {
+    async fn check<F: Future<Output = Verdict>>(
+        &mut self,
+        promise: &'static str,
+        check: impl FnOnce() -> F,
+    ) {
+        let verdict = match timeout(PATIENCE, catch_panic(check)).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(panic)) => Err(format!("it panicked: {panic}")),
+            Err(_) => Err(format!("it was not done after {PATIENCE:?}")),
+        };
+        if let Err(how) = verdict {
+            self.0.push(BrokenPromise { promise, how });
+        }
+    }
+
+    fn into_result(self) -> Result<(), BrokenPromises> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(BrokenPromises(self.0))
+    }
+}
+
+/// A promise of [`Remote`] that an implementation broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokenPromise {
+    /// What is promised.
+    pub promise: &'static str,
+    /// What happened instead.
+    pub how: String,
+}
+
+impl fmt::Display for BrokenPromise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise, self.how)
+    }
+}
+
+/// Every promise of [`Remote`] that an implementation broke; never empty.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BrokenPromises(Vec<BrokenPromise>);
+
+impl BrokenPromises {
+    /// Each of them.
+    pub fn as_slice(&self) -> &[BrokenPromise] {
+        &self.0
+    }
+}
+
+impl fmt::Display for BrokenPromises {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the remote broke {} of its promises:", self.0.len())?;
+        self.0
+            .iter()
+            .try_for_each(|promise| write!(f, "\n- {promise}"))
+    }
+}
+
+// As `Display`, so that `unwrap` and a `main` that returns it are readable.
+impl fmt::Debug for BrokenPromises {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for BrokenPromises {}

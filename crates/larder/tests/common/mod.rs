@@ -1,0 +1,135 @@
+//! What the integration tests share: conditions to wait for, larders on real servers, and a remote
+//! whose every step a test decides.
+
+#![allow(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    unreachable_pub,
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too, and no test uses all of them"
+)]
+
+mod stub;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use larder::Larder;
+use larder::config::{Config, ConfigBuilder};
+use larder_servers::{Kind, Monitor, Recorded, Server};
+
+pub use self::stub::{Held, Op, Stub, When};
+
+/// How long a condition may take to come true. Nothing waits for this in a run that passes.
+pub const BOUND: Duration = Duration::from_secs(10);
+
+/// Waits until `check` holds.
+pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !check().await {
+        assert!(began.elapsed() < BOUND, "not within {BOUND:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Awaits a future that must not hang.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(BOUND, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("hangs: {what}"),
+    }
+}
+
+pub const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+pub const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A loader that cannot fail, for `get_or_load(&key, always(value))`.
+pub fn always<V>(value: V) -> impl FnOnce() -> std::future::Ready<Result<V, Infallible>> {
+    move || std::future::ready(Ok(value))
+}
+
+/// Counts runs of a loader.
+#[derive(Clone, Debug, Default)]
+pub struct Runs(Arc<AtomicUsize>);
+
+impl Runs {
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// A loader of `value` that counts itself.
+    pub fn load<V>(&self, value: V) -> impl FnOnce() -> std::future::Ready<Result<V, Infallible>> {
+        let runs = self.clone();
+        move || {
+            runs.count();
+            std::future::ready(Ok(value))
+        }
+    }
+}
+
+pub fn start(kind: Kind) -> Server {
+    Server::start(kind).unwrap()
+}
+
+/// The configuration of a larder on `server`, with a short timeout.
+pub fn config(server: &Server) -> ConfigBuilder {
+    Config::builder().url(server.url()).timeout(secs(2))
+}
+
+/// A larder on `server`.
+pub async fn larder(server: &Server) -> Larder {
+    larder_with(config(server)).await
+}
+
+pub async fn larder_with(config: ConfigBuilder) -> Larder {
+    Larder::with(config.build().unwrap()).await.unwrap()
+}
+
+/// The commands that larder itself sent for its callers, without its heartbeat and its greeting.
+pub fn traffic(monitor: &Monitor) -> Vec<Recorded> {
+    let mut commands = monitor.commands().unwrap();
+    commands.retain(|command| {
+        !["TIME", "PING", "HELLO", "INFO", "SELECT", "CLIENT", "ECHO"]
+            .contains(&command.name().as_str())
+    });
+    commands
+}
+
+/// The names of [`traffic`].
+pub fn names(monitor: &Monitor) -> Vec<String> {
+    traffic(monitor).iter().map(Recorded::name).collect()
+}
+
+/// Runs each named test once on Valkey and once on Redis.
+macro_rules! on_each_server {
+    ($($test:ident),+ $(,)?) => {
+        mod on_valkey {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(larder_servers::Kind::Valkey).await;
+            })+
+        }
+        mod on_redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(larder_servers::Kind::Redis).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_each_server;

@@ -1,0 +1,163 @@
+//! A remote in memory whose operations a test holds, fails and counts.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder::key::StoredKey;
+use larder::remote::{
+    Deadline, MemoryRemote, Remote, RemoteError, RemoteFuture, RemoteHealth, ServerTime,
+};
+use tokio::sync::Notify;
+
+/// An operation of a [`Stub`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    Get,
+    Set,
+    Remove,
+}
+
+/// Where an operation is held: before it took effect, or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum When {
+    Before,
+    After,
+}
+
+/// An in-memory remote. Clones share everything.
+#[derive(Clone, Default)]
+pub struct Stub(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    store: MemoryRemote,
+    holds: Mutex<HashMap<(Op, When), Vec<Held>>>,
+    failing: Mutex<HashSet<Op>>,
+    calls: Mutex<HashMap<Op, usize>>,
+}
+
+/// One operation that waits for the test.
+#[derive(Clone, Default)]
+pub struct Held(Arc<(Notify, Notify)>);
+
+impl Held {
+    /// Waits until the operation has come here.
+    pub async fn reached(&self) {
+        super::soon("the held operation comes", self.0.0.notified()).await;
+    }
+
+    /// Lets it go on.
+    pub fn release(&self) {
+        self.0.1.notify_one();
+    }
+}
+
+impl Stub {
+    /// Holds the next operation of this kind that is not held yet.
+    pub fn hold(&self, op: Op, when: When) -> Held {
+        let held = Held::default();
+        let mut holds = self.0.holds.lock().unwrap();
+        holds.entry((op, when)).or_default().push(held.clone());
+        held
+    }
+
+    /// Lets every operation of this kind fail from now on, or no longer.
+    pub fn fail(&self, op: Op, failing: bool) {
+        let mut all = self.0.failing.lock().unwrap();
+        if failing {
+            all.insert(op);
+        } else {
+            all.remove(&op);
+        }
+    }
+
+    /// How many operations of this kind have begun.
+    pub fn calls(&self, op: Op) -> usize {
+        self.0.calls.lock().unwrap().get(&op).copied().unwrap_or(0)
+    }
+
+    async fn pause(&self, op: Op, when: When) {
+        let held = {
+            let mut holds = self.0.holds.lock().unwrap();
+            let waiting = holds.entry((op, when)).or_default();
+            if waiting.is_empty() {
+                return;
+            }
+            waiting.remove(0)
+        };
+        held.0.0.notify_one();
+        held.0.1.notified().await;
+    }
+
+    async fn through<T>(
+        &self,
+        op: Op,
+        run: impl Future<Output = Result<T, RemoteError>>,
+    ) -> Result<T, RemoteError> {
+        *self.0.calls.lock().unwrap().entry(op).or_default() += 1;
+        self.pause(op, When::Before).await;
+        if self.0.failing.lock().unwrap().contains(&op) {
+            return Err(RemoteError::Disconnected {
+                address: "stub".to_owned(),
+                reason: "the test says so".to_owned(),
+            });
+        }
+        let answer = run.await;
+        self.pause(op, When::After).await;
+        answer
+    }
+}
+
+impl fmt::Debug for Stub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stub")
+    }
+}
+
+impl Remote for Stub {
+    fn get<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
+        Box::pin(self.through(
+            Op::Get,
+            async move { self.0.store.get(key, deadline).await },
+        ))
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        let set = async move { self.0.store.set(key, value, ttl, deadline).await };
+        Box::pin(self.through(Op::Set, set))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let remove = async move { self.0.store.remove(key, deadline).await };
+        Box::pin(self.through(Op::Remove, remove))
+    }
+
+    fn server_time(&self) -> Option<ServerTime> {
+        self.0.store.server_time()
+    }
+
+    fn health(&self, deadline: Deadline) -> RemoteFuture<'_, RemoteHealth> {
+        self.0.store.health(deadline)
+    }
+
+    fn close(&self) -> RemoteFuture<'_, ()> {
+        self.0.store.close()
+    }
+}
