@@ -95,6 +95,12 @@ impl Link {
     pub(super) fn close(&self) {
         self.0.state.write().connection = Connection::Closed;
         self.0.broken.notify_one();
+        // Whoever waits for the first attempt need not wait for it any more.
+        self.0.attempts.send_if_modified(|attempt| {
+            let waited_for = attempt.is_none();
+            attempt.get_or_insert(Ok(()));
+            waited_for
+        });
     }
 
     pub(super) fn server_time(&self) -> Option<ServerTime> {
@@ -202,7 +208,7 @@ impl Link {
         }
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         matches!(self.0.state.read().connection, Connection::Closed)
     }
 

@@ -101,8 +101,14 @@ impl Valkey {
     }
 
     fn bulk(&self) -> &Link {
-        self.bulk
-            .get_or_init(|| Link::start(Arc::clone(&self.target), self.clock.clone()))
+        let bulk = self
+            .bulk
+            .get_or_init(|| Link::start(Arc::clone(&self.target), self.clock.clone()));
+        // Made during or after a close, it was not there to be closed.
+        if self.links.iter().all(Link::is_closed) {
+            bulk.close();
+        }
+        bulk
     }
 
     fn saw_large(&self) {
