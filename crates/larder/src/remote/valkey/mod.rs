@@ -67,23 +67,22 @@ impl Valkey {
         let links: Box<[Link]> = (0..config.connections.max(1))
             .map(|_| Link::start(Arc::clone(&target), clock.clone()))
             .collect();
-        if let Some(first) = links.first()
-            && let Err(error) = first.first_attempt().await
-            && error.is_permanent()
-        {
-            for link in &links {
-                link.close();
-            }
-            return Err(error);
-        }
-        Ok(Self {
+        // Whole before the wait: dropped meanwhile, or refused, it closes its links.
+        let valkey = Self {
             target,
             links,
             bulk: OnceLock::new(),
             next: AtomicU64::new(0),
             careful_until: AtomicU64::new(0),
             clock,
-        })
+        };
+        if let Some(first) = valkey.links.first()
+            && let Err(error) = first.first_attempt().await
+            && error.is_permanent()
+        {
+            return Err(error);
+        }
+        Ok(valkey)
     }
 
     /// A connection-like handle for raw commands, which follows reconnections.
