@@ -417,7 +417,7 @@ where
             .ttl
             .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));
         options.check(&self.name)?;
-        self.larder.open(name, options, self.weigher)
+        self.larder.open(&name, options, self.weigher)
     }
 }
 

@@ -235,7 +235,7 @@ where
         self.space.counters.missed(Miss::InvalidKey);
         let value = self.space.load(loader).await;
         value
-            .map(|value| self.space.loaded(Arc::new(value), Duration::ZERO))
+            .map(|value| Space::<K, V>::loaded(Arc::new(value), Duration::ZERO))
             .map_err(Failure::into_error)
     }
 

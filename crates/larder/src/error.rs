@@ -1,7 +1,7 @@
 //! What can go wrong outside of loaders.
 
 use crate::config::ConfigError;
-use crate::key::{KeyError, NameError, PrefixError};
+use crate::key::{KeyError, NameError};
 use crate::remote::RemoteError;
 use crate::wire::{EncodeError, SchemaError};
 
@@ -32,9 +32,6 @@ pub enum Error {
         /// What needs it.
         what: String,
     },
-    /// The prefix cannot stand before keys.
-    #[error(transparent)]
-    Prefix(#[from] PrefixError),
     /// The name of a cache or a tenant is empty or too long.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -82,7 +79,7 @@ pub enum Error {
     Json {
         /// The key.
         key: String,
-        /// What serde_json said.
+        /// What `serde_json` said.
         message: String,
     },
     /// The value is too large for a cache that has no remote tier; it is not stored.

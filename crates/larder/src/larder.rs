@@ -14,7 +14,7 @@ use crate::config::{Backend, Config};
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::health::{CacheHealth, Health};
-use crate::key::{CacheKey, CacheName, Prefix, Tenant};
+use crate::key::{CacheKey, CacheName, Tenant};
 use crate::options::{Options, Weigher};
 use crate::remote::{NoRemote, Remote, RemoteState};
 use crate::space::{Server, Shared, Space};
@@ -228,7 +228,7 @@ impl Larder {
 
     pub(crate) fn open<K, V>(
         &self,
-        name: CacheName,
+        name: &CacheName,
         options: Options,
         weigher: Option<Weigher<K, V>>,
     ) -> Result<Cache<K, V>, Error>
@@ -337,7 +337,6 @@ impl LarderBuilder {
             Some(config) => config,
             None => Config::builder().build()?,
         };
-        let prefix = Prefix::new(&config.prefix)?;
         let enabled = config.enabled && (config.backend != Backend::None || self.remote.is_some());
         #[cfg(feature = "valkey")]
         let mut valkey = None;
@@ -365,7 +364,7 @@ impl LarderBuilder {
             .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
         let shared = Arc::new(Shared {
             enabled,
-            prefix,
+            prefix: config.prefix.clone(),
             clock: self.clock,
             remote,
             timeout,

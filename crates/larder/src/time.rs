@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The longest TTL and the longest stale window: 100 years.
 ///
 /// Longer ones are refused with an error, since no server takes them.
-pub const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+pub const MAX_TTL: Duration = Duration::from_hours(100 * 8766);
 
 /// A point in time of this process, in microseconds since an origin of no meaning.
 ///

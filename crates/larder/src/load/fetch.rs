@@ -85,9 +85,9 @@ where
             Joined::Hit(found) => Ok(found),
             Joined::Lead(own) => lead(Some(own)).await,
             Joined::Wait(waiter) => {
-                let waited = waiter.wait().await;
+                let end = waiter.wait().await;
                 drop(waiter);
-                match waited {
+                match end {
                     Waited::Lead(own) => lead(Some(own)).await,
                     Waited::Landed(landing) => {
                         self.counters.loads_joined.up();
@@ -115,7 +115,7 @@ where
     {
         let Some(lead) = lead else {
             let value = self.load(loader).await?;
-            return Ok(self.loaded(Arc::new(value), Duration::ZERO));
+            return Ok(Self::loaded(Arc::new(value), Duration::ZERO));
         };
         let at = lead.key().as_ref();
         let key = self.stored_key(&at).ok();
@@ -208,7 +208,7 @@ where
             reached,
             may_fill,
         } = landed;
-        let found = self.loaded(Arc::clone(&value), lifetime.ttl);
+        let found = Self::loaded(Arc::clone(&value), lifetime.ttl);
         let Some(key) = key.filter(|_| !lifetime.ttl.is_zero()) else {
             let _ = lead.publish(Ok(found.clone()), || {});
             return Ok(found);
@@ -274,7 +274,7 @@ where
     }
 
     /// What a caller gets of a load; `ttl` is zero where the value is not stored.
-    pub(crate) fn loaded(&self, value: Arc<V>, ttl: Duration) -> Found<V> {
+    pub(crate) fn loaded(value: Arc<V>, ttl: Duration) -> Found<V> {
         let outcome = Outcome {
             source: Source::Loader,
             freshness: Freshness::Fresh,

@@ -216,7 +216,6 @@ impl Server {
             ttl_ms: millis(lifetime.ttl).unwrap_or(u64::MAX),
             stale_ms: millis(lifetime.stale).unwrap_or(u64::MAX),
             cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
-            ..Header::default()
         };
         wire::encode(&header, key.original(), &[], |out| {
             Ok(self.codec.encode(value, out)?)

@@ -270,12 +270,11 @@ impl Link {
         self.0.attempts.send_replace(Some(Ok(())));
         let mut unanswered = 0;
         loop {
-            if timeout(HEARTBEAT, self.0.broken.notified()).await.is_ok() {
-                if self.is_closed() {
-                    return String::new();
-                }
-                // A note from the connection before this one may still lie here: ask.
+            let woken = timeout(HEARTBEAT, self.0.broken.notified()).await.is_ok();
+            if woken && self.is_closed() {
+                return String::new();
             }
+            // Woken or not, ask: the note may be of the connection before this one.
             let asked = ask_time(&mut connection, &self.0.clock, lineage);
             match timeout(self.0.target.timeout.min(HEARTBEAT), asked).await {
                 Ok(Ok(sample)) => {

@@ -16,7 +16,7 @@ mod link;
 mod server_clock;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ const LARGE: usize = 64 << 10;
 /// The longest value that is sent, in bytes: the servers' own default limit (`proto-max-bulk-len`).
 const MAX_VALUE: usize = 512 << 20;
 /// How long reads stay careful after a large value was seen.
-const CAREFUL_FOR: Duration = Duration::from_secs(60);
+const CAREFUL_FOR: Duration = Duration::from_mins(1);
 
 /// A Valkey or Redis server as the remote tier.
 pub struct Valkey {
@@ -46,7 +46,7 @@ pub struct Valkey {
     links: Box<[Link]>,
     /// Made when the first large value comes by.
     bulk: OnceLock<Link>,
-    next: AtomicU64,
+    next: AtomicUsize,
     careful_until: AtomicU64,
     clock: Clock,
 }
@@ -72,7 +72,7 @@ impl Valkey {
             target,
             links,
             bulk: OnceLock::new(),
-            next: AtomicU64::new(0),
+            next: AtomicUsize::new(0),
             careful_until: AtomicU64::new(0),
             clock,
         };
@@ -94,7 +94,7 @@ impl Valkey {
         // Each operation takes the next link. With one, which measured best, there is no choice.
         let turn = match self.links.len() {
             1 => 0,
-            n => self.next.fetch_add(1, Ordering::Relaxed) as usize % n,
+            n => self.next.fetch_add(1, Ordering::Relaxed) % n,
         };
         &self.links[turn]
     }
@@ -165,7 +165,10 @@ impl Valkey {
         // Rounded up, as the envelope's times are: nothing is gone before its time.
         let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let mut set = redis::cmd("SET");
-        set.arg(key.as_bytes()).arg(&*value).arg("PX").arg(millis.max(1));
+        set.arg(key.as_bytes())
+            .arg(&*value)
+            .arg("PX")
+            .arg(millis.max(1));
         let link = if len < LARGE {
             self.common()
         } else {
