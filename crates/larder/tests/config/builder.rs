@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use larder::config::{Backend, BackendChoice, Config, ConfigBuilder, MAX_TTL};
+use larder::MAX_TTL;
+use larder::config::{Backend, BackendChoice, Config, ConfigBuilder};
 
 use super::{config, pairs, password, tcp};
 
