@@ -165,7 +165,10 @@ impl Valkey {
         // Rounded up, as the envelope's times are: nothing is gone before its time.
         let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let mut set = redis::cmd("SET");
-        set.arg(key.as_bytes()).arg(&*value).arg("PX").arg(millis.max(1));
+        set.arg(key.as_bytes())
+            .arg(&*value)
+            .arg("PX")
+            .arg(millis.max(1));
         let link = if len < LARGE {
             self.common()
         } else {
