@@ -29,7 +29,9 @@
 //!   flight out of the table, so that it gains no joiners and its result is not stored, raises
 //!   the shard's version, so that no remote read begun before is admitted to the near tier, and
 //!   removes the near entry; all under the lock, before the server hears of it. A fill that the
-//!   server took while its flight was voided is removed again.
+//!   server took while its flight was voided is removed again, and the write waits for that.
+//!   When the server confirmed the write it *settles*: a flight that began meanwhile and may
+//!   have read the old value gains no joiners either.
 //! - **Cancel safety (G8).** A leader is a guard: dropped before it published, it hands over to
 //!   a waiter, each of which brought its own loader, or leaves no trace where nobody waits.
 //!
@@ -43,4 +45,4 @@ mod table;
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use run::catch_panic;
-pub(crate) use table::{Table, Ticket};
+pub(crate) use table::{Fills, Table, Ticket};

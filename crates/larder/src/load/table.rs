@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use quick_cache::DefaultHashBuilder;
+use quick_cache::{DefaultHashBuilder, Equivalent};
 use tokio::sync::Notify;
 
 use super::Failure;
 use crate::near::{NearKey, NearRef};
-use crate::outcome::Found;
+use crate::outcome::{Found, Source};
 
 const SHARDS: usize = 64;
 
@@ -29,6 +29,8 @@ struct Shard<K, V> {
     /// Raised by each local write to any key of the shard.
     version: u64,
     flights: HashMap<NearKey<K>, Arc<Flight<V>>, DefaultHashBuilder>,
+    /// Flights that were voided while their fill was on its way to the server, until it is over.
+    fills: Vec<(NearKey<K>, Arc<Flight<V>>)>,
 }
 
 /// The version of a key's shard before a remote read, or of a local write.
@@ -47,6 +49,8 @@ struct State<V> {
     waiters: usize,
     /// Set where a local write came after the flight began: its result is not stored (G2).
     voided: bool,
+    /// Whether nothing of the flight is on its way any more, its fill included.
+    over: bool,
 }
 
 enum Phase<V> {
@@ -73,6 +77,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 Mutex::new(Shard {
                     version: 0,
                     flights: HashMap::with_hasher(hasher.clone()),
+                    fills: Vec::new(),
                 })
             })
             .collect();
@@ -106,32 +111,56 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// Marks a local write before the server hears of it: the flight of the key takes no more
     /// joiners and is not stored, remote reads in progress are not admitted, and `forget`
     /// removes the near entry (or stores the new one, where there is no server to ask).
-    pub(crate) fn void<Q>(&self, key: &NearRef<'_, Q>, forget: impl FnOnce()) -> Ticket
+    ///
+    /// Also returned are the fills that are on their way: a write that overtook one of them would
+    /// be undone by it.
+    pub(crate) fn void<Q>(&self, key: &NearRef<'_, Q>, forget: impl FnOnce()) -> (Ticket, Fills<V>)
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let mut shard = self.shard(key).lock();
         shard.version += 1;
-        if let Some(flight) = shard.flights.remove(key) {
-            flight.state.lock().voided = true;
+        if let Some((owned, flight)) = shard.flights.remove_entry(key) {
+            let mut state = flight.state.lock();
+            state.voided = true;
+            let filling = matches!(state.phase, Phase::Done(_));
+            drop(state);
+            if filling {
+                shard.fills.push((owned, flight));
+            }
         }
         forget();
-        Ticket(shard.version)
+        let fills = shard.fills.iter().filter(|(of, _)| key.equivalent(of));
+        let fills = fills.map(|(_, flight)| Arc::clone(flight)).collect();
+        (Ticket(shard.version), Fills(fills))
     }
 
     /// Ends a local write: `settle(true)` where no other local write came since its mark. Where
     /// one did, nobody here can tell which of the two the server took last, so neither may stay
     /// in the near tier.
-    pub(crate) fn settle<Q: Hash + ?Sized>(
-        &self,
-        key: &NearRef<'_, Q>,
-        mark: Ticket,
-        settle: impl FnOnce(bool),
-    ) {
+    pub(crate) fn settle<Q>(&self, key: &NearRef<'_, Q>, mark: Ticket, settle: impl FnOnce(bool))
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let mut shard = self.shard(key).lock();
         let alone = shard.version == mark.0;
         shard.version += 1;
+        // A flight that began during the write may have read what was there before it. Who comes
+        // from now on must not get that (G2); what a loader brought is newer than the write.
+        if let Some(flight) = shard.flights.get(key) {
+            let mut state = flight.state.lock();
+            let loaded = matches!(
+                &state.phase,
+                Phase::Done(Ok(found)) if found.outcome.source == Source::Loader
+            );
+            state.voided |= !loaded;
+            drop(state);
+            if !loaded {
+                shard.flights.remove(key);
+            }
+        }
         settle(alone);
     }
 
@@ -171,6 +200,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 phase: Phase::Led,
                 waiters: 0,
                 voided: false,
+                over: false,
             }),
             changed: Notify::new(),
         });
@@ -195,6 +225,26 @@ impl<K: Hash + Eq, V> Table<K, V> {
             .is_some_and(|current| Arc::ptr_eq(current, flight))
         {
             shard.flights.remove(key);
+        }
+    }
+}
+
+/// Fills of voided flights that are on their way to the server.
+#[must_use = "a write waits until they are over"]
+pub(crate) struct Fills<V>(Vec<Arc<Flight<V>>>);
+
+impl<V> Fills<V> {
+    /// Waits until none of them is on its way any more.
+    pub(crate) async fn over(&self) {
+        for flight in &self.0 {
+            loop {
+                let mut changed = pin!(flight.changed.notified());
+                changed.as_mut().enable();
+                if flight.state.lock().over {
+                    break;
+                }
+                changed.await;
+            }
         }
     }
 }
@@ -251,7 +301,15 @@ impl<K: Hash + Eq, V> Drop for Lead<K, V> {
         let mut state = self.flight.state.lock();
         match state.phase {
             // Done: the fill has ended too.
-            Phase::Done(_) => Table::forget(&mut shard, &self.key, &self.flight),
+            Phase::Done(_) => {
+                state.over = true;
+                Table::forget(&mut shard, &self.key, &self.flight);
+                if state.voided {
+                    let flight = &self.flight;
+                    shard.fills.retain(|(_, fill)| !Arc::ptr_eq(fill, flight));
+                    self.flight.changed.notify_waiters();
+                }
+            }
             Phase::Led | Phase::Vacant if state.waiters == 0 => {
                 state.phase = Phase::Vacant;
                 Table::forget(&mut shard, &self.key, &self.flight);

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout_at;
 
 use super::{Server, Space};
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey};
-use crate::load::Ticket;
+use crate::load::{Fills, Ticket};
 use crate::near::{Admission, Engine, Life, NearKey, NearRef, Stored};
 use crate::options::Lifetime;
-use crate::remote::RemoteError;
+use crate::remote::{Deadline, RemoteError};
 use crate::time::Tick;
 use crate::value::CacheValue;
 use crate::wire::{self, EncodeError, Header};
@@ -59,13 +60,14 @@ where
             })?;
         let weight = self.weigh(at.key, &value, Some(bytes.len()));
         self.counters.sets.up();
-        let mark = self.table.void(&at, || {
+        let (mark, fills) = self.table.void(&at, || {
             self.near_remove(&at);
         });
         let (space, near_key) = (Arc::clone(self), at.to_key());
         let remote = Arc::clone(&server.remote);
         self.complete(async move {
             let deadline = space.shared.deadline();
+            in_turn(&fills, deadline).await;
             let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
             // What the server refused for its own reasons may be served here for a short while;
             // the caller is told all the same.
@@ -98,7 +100,7 @@ where
     {
         let now = self.now();
         let mut was_here = false;
-        let mark = self.table.void(&at, || {
+        let (mark, fills) = self.table.void(&at, || {
             was_here = self.near_take(&at, now);
         });
         let Some(server) = &self.server else {
@@ -107,7 +109,9 @@ where
         let (space, near_key) = (Arc::clone(self), at.to_key());
         let remote = Arc::clone(&server.remote);
         self.complete(async move {
-            let answer = remote.remove(&key, space.shared.deadline()).await;
+            let deadline = space.shared.deadline();
+            in_turn(&fills, deadline).await;
+            let answer = remote.remove(&key, deadline).await;
             space.settle(&near_key, mark, None);
             answer.map_err(|source| failed("remove", &key, source))
         })
@@ -125,7 +129,8 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let mut admission = Admission::Stored;
-        let _mark = self.table.void(&at, || {
+        // Nothing is on its way to a server, where there is none.
+        let (_mark, _fills) = self.table.void(&at, || {
             admission = self.near_insert(at.to_key(), stored);
         });
         match admission {
@@ -221,6 +226,12 @@ impl Server {
             Ok(self.codec.encode(value, out)?)
         })
     }
+}
+
+/// Lets fills that are on their way end first: the server could take them last. Past the deadline
+/// the write itself says what is wrong.
+async fn in_turn<V>(fills: &Fills<V>, deadline: Deadline) {
+    let _ = timeout_at(deadline.instant(), fills.over()).await;
 }
 
 fn failed(operation: &'static str, key: &StoredKey, source: RemoteError) -> Error {

@@ -16,6 +16,7 @@
 mod stub;
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ pub use self::stub::{Held, Op, Stub, When};
 pub const BOUND: Duration = Duration::from_secs(10);
 
 /// Waits until `check` holds.
-pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
     let began = Instant::now();
     while !check().await {
         assert!(began.elapsed() < BOUND, "not within {BOUND:?}: {what}");
@@ -55,7 +56,7 @@ pub const fn millis(millis: u64) -> Duration {
 }
 
 /// A loader that cannot fail, for `get_or_load(&key, always(value))`.
-pub fn always<V>(value: V) -> impl FnOnce() -> std::future::Ready<Result<V, Infallible>> {
+pub fn always<V>(value: V) -> impl FnOnce() -> Ready<Result<V, Infallible>> {
     move || std::future::ready(Ok(value))
 }
 
@@ -73,7 +74,7 @@ impl Runs {
     }
 
     /// A loader of `value` that counts itself.
-    pub fn load<V>(&self, value: V) -> impl FnOnce() -> std::future::Ready<Result<V, Infallible>> {
+    pub fn load<V>(&self, value: V) -> impl FnOnce() -> Ready<Result<V, Infallible>> + use<V> {
         let runs = self.clone();
         move || {
             runs.count();
