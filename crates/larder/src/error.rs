@@ -111,7 +111,7 @@ pub enum Error {
     #[error("the larder is closed")]
     Closed,
     /// No larder is installed in [`larder::global`](crate::global).
-    #[error("no process-wide larder is installed: call larder::global::init() first")]
+    #[error("no process-wide larder is installed: call larder::global::init() or install() first")]
     NotInstalled,
     /// Another larder is installed in [`larder::global`](crate::global).
     #[error(

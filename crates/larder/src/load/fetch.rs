@@ -13,7 +13,7 @@ use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef};
 use crate::options::Lifetime;
 use crate::outcome::{Found, Freshness, Outcome, Source, StaleReason};
-use crate::remote::Remote;
+use crate::remote::{Deadline, Remote};
 use crate::space::{Look, Space};
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
@@ -119,8 +119,9 @@ where
         };
         let at = lead.key().as_ref();
         let key = self.stored_key(&at).ok();
+        let deadline = self.shared.deadline();
         let look = match &key {
-            Some(key) => self.look(&at, key, self.shared.deadline()).await,
+            Some(key) => self.look(&at, key, deadline).await,
             None => Look::Missed {
                 why: Miss::InvalidKey,
                 may_fill: false,
@@ -133,9 +134,8 @@ where
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return Ok(found);
             }
-            // Within its TTL, it may only not be vouched for: that is better than to load what
-            // may not be stored.
-            Look::Unreached(Some(found)) if found.outcome.age < lifetime.ttl => {
+            // Better than to load what may not be stored.
+            Look::Suspect(found) => {
                 self.counters.stale_hits.up();
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return Ok(found);
@@ -150,6 +150,8 @@ where
                 (None, true, may_fill)
             }
         };
+        // The loader's time is the loader's; the rest of the remote's is left for the fill (G3).
+        let remote_time = deadline.left();
         let began = self.now();
         match self.load(loader).await {
             Ok(value) => {
@@ -159,6 +161,7 @@ where
                     key,
                     lifetime,
                     cost,
+                    remote_time,
                     reached,
                     may_fill,
                 };
@@ -205,6 +208,7 @@ where
             key,
             lifetime,
             cost,
+            remote_time,
             reached,
             may_fill,
         } = landed;
@@ -232,10 +236,13 @@ where
         match (server, bytes) {
             (Some(server), Some(bytes)) if !published.voided => {
                 let remote = Arc::clone(&server.remote);
-                let fill = Arc::clone(self).fill(remote, lead, key, bytes, lifetime.total());
+                let deadline = Deadline::after(remote_time);
+                let ttl = lifetime.total();
+                let fill = Arc::clone(self).fill(remote, lead, key, bytes, ttl, deadline);
                 // In a task of its own: a fill that was sent must be looked after, whether or
                 // not the caller stays.
-                let _ = self.shared.runtime.spawn(fill).await;
+                let fill = self.shared.runtime.spawn(fill);
+                let _ = tokio::time::timeout_at(deadline.instant(), fill).await;
             }
             (Some(_), _) => self.counters.fills_refused.up(),
             (None, _) => {}
@@ -252,8 +259,12 @@ where
         key: StoredKey,
         bytes: Bytes,
         ttl: Duration,
+        deadline: Deadline,
     ) {
-        match remote.set(&key, bytes, ttl, self.shared.deadline()).await {
+        let Some(_pass) = self.shared.enter() else {
+            return;
+        };
+        match remote.set(&key, bytes, ttl, deadline).await {
             Ok(()) if !lead.is_voided() => self.counters.fills.up(),
             Ok(()) => {
                 // A local write came while the fill was on its way, and the server may have taken
@@ -293,6 +304,8 @@ struct Landed<V> {
     key: Option<StoredKey>,
     lifetime: Lifetime,
     cost: Duration,
+    /// What is left of the time that the call grants to the remote.
+    remote_time: Duration,
     /// Whether the lookup reached the server.
     reached: bool,
     may_fill: bool,

@@ -24,7 +24,10 @@ pub(crate) enum Look<V> {
     Fresh(Found<V>),
     /// To be served only where nothing better can be had.
     Stale(Found<V>),
-    /// The server was not reached. Beside it, what the near tier still holds within its TTL.
+    /// The server was not reached, and the near tier holds a value within its TTL that nobody
+    /// vouches for now.
+    Suspect(Found<V>),
+    /// The server was not reached. Beside it, what the near tier holds past its TTL.
     Unreached(Option<Found<V>>),
     /// Nothing to serve.
     Missed {
@@ -61,7 +64,7 @@ where
                 self.counters.remote_hits.up();
                 Some(found)
             }
-            Look::Stale(found) | Look::Unreached(Some(found)) => {
+            Look::Stale(found) | Look::Suspect(found) | Look::Unreached(Some(found)) => {
                 self.counters.stale_hits.up();
                 Some(found)
             }
@@ -116,13 +119,16 @@ where
             }
             Err(error) => {
                 tracing::debug!(target: "larder::remote", %key, %error, "read failed");
-                Look::Unreached(kept.map(|stored| {
-                    self.found(
-                        &stored,
-                        Source::Near,
-                        Freshness::Stale(StaleReason::RemoteUnavailable),
-                    )
-                }))
+                let Some(stored) = kept else {
+                    return Look::Unreached(None);
+                };
+                let unavailable = Freshness::Stale(StaleReason::RemoteUnavailable);
+                let found = self.found(&stored, Source::Near, unavailable);
+                if self.now() < stored.life.fresh_until {
+                    Look::Suspect(found)
+                } else {
+                    Look::Unreached(Some(found))
+                }
             }
         }
     }

@@ -221,19 +221,19 @@ impl Link {
                     inner.broken.notify_one();
                 }
             };
-            let reason = match self.0.target.connect(&self.0.clock, broken).await {
+            let (reason, failed) = match self.0.target.connect(&self.0.clock, broken).await {
                 Ok(connected) => {
                     backoff.reset();
-                    self.keep(connected).await
+                    (self.keep(connected).await, None)
                 }
-                Err(error) => {
-                    let reason = error.to_string();
-                    self.0.attempts.send_replace(Some(Err(error)));
-                    reason
-                }
+                Err(error) => (error.reason(), Some(error)),
             };
             if !self.set(Connection::Down(reason.clone())) {
                 return;
+            }
+            // After the state, so that whoever waited for the attempt finds the reason there.
+            if let Some(error) = failed {
+                self.0.attempts.send_replace(Some(Err(error)));
             }
             let wait = backoff.next(chance());
             tracing::warn!(
