@@ -64,9 +64,9 @@ async fn run() -> Result<(), Failure> {
     headings();
     row("the query, without a cache", "SQLite", query, None);
 
-    // From the cache, else from the loader. `fetch` tells which it was; where that does not
+    // From the cache, else from the loader. `lookup_or_load` tells which it was; where that does not
     // matter, `get_or_load` returns the value alone.
-    let (found, took) = timed(reports.fetch(&germany, || shop.report(germany))).await;
+    let (found, took) = timed(reports.lookup_or_load(&germany, || shop.report(germany))).await;
     let outcome = found?.outcome;
     let was_stored = outcome.source == Source::Remote;
     if was_stored {

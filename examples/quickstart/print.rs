@@ -10,17 +10,7 @@ use crate::shop::Report;
 
 /// On what the cache runs.
 pub(crate) fn cache(health: &Health) {
-    let remote = &health.remote;
-    let line = match (&remote.server, &remote.last_error) {
-        _ if !health.enabled => "switched off, so there is nothing to see".to_owned(),
-        (_, Some(error)) => format!("memory alone, degraded: {error}"),
-        (Some(server), None) => {
-            let (kind, version, address) = (&server.kind, &server.version, &remote.address);
-            format!("memory, and {kind} {version} at {address}")
-        }
-        (None, None) => "memory".to_owned(),
-    };
-    println!("\n  cache   {line}");
+    println!("\n  cache   {health}");
 }
 
 pub(crate) fn report(key: ReportKey, report: &Report) {

@@ -54,6 +54,15 @@ pub enum Error {
         /// What was asked for.
         asked: String,
     },
+    /// The cache would keep nothing.
+    #[error(
+        "cache {name:?} is memory only and has its near tier off, so it would keep nothing: drop \
+         one of the two"
+    )]
+    NoTier {
+        /// The cache's name.
+        name: String,
+    },
     /// A time is longer than any server takes.
     #[error("cache {name:?}: {what} of {value:?} is longer than the {max:?} allowed")]
     TooLong {

@@ -92,7 +92,7 @@
 //! | [`get_or_load`](Cache::get_or_load) | runs in the caller's task and may borrow | a waiting caller takes over with its own loader |
 //! | [`get_or_spawn`](Cache::get_or_spawn) | owns what it needs and runs in a task of its own | the load goes on and is stored |
 //!
-//! [`fetch`](Cache::fetch) and [`Entry::fetch_spawned`] are the same two with an [`Outcome`]. A `None`,
+//! [`lookup_or_load`](Cache::lookup_or_load) and [`Entry::lookup_or_spawn`] are the same two with an [`Outcome`]. A `None`,
 //! an empty list or a zero that a loader returns is cached like any other value; errors are not
 //! cached.
 //!
@@ -120,7 +120,7 @@
 //! clock.advance(Duration::from_secs(90));
 //!
 //! assert!(rates.get("EUR").await.is_none());
-//! let found = rates.fetch("EUR", || async { Err("the bank is closed") }).await?;
+//! let found = rates.lookup_or_load("EUR", || async { Err("the bank is closed") }).await?;
 //! assert_eq!(found.outcome.freshness, Freshness::Stale(StaleReason::LoaderFailed));
 //! assert_eq!(*found, 1.09);
 //! # Ok(())
@@ -162,7 +162,7 @@
 //! |---|---|---|
 //! | `valkey` | yes | Valkey and Redis as the remote tier |
 //! | `json` | yes | the JSON codec, [`AnyCache`], and the calls of [`global`] |
-//! | `msgpack` | no | the MessagePack codec |
+//! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
 //!
@@ -175,7 +175,7 @@
 //! | G1 one load | one loader per key and process; a loader runs at most once per call | two processes may load the same key at once |
 //! | G2 no resurrection | after `remove` or `set` returned `Ok`, a load that began before is not stored, and this process does not serve the old value | another process may serve it until its [`Coherence`] ends, and may store what it was loading; a call that began before may still get its own load's value |
 //! | G3 the cache's trouble is not the caller's | a remote that is down, slow, full or corrupt costs a miss or a stale value | writes report it; a loading call may wait for the timeout twice, for its lookup and for storing what it loaded |
-//! | G4 stale is bounded and declared | nothing is served past `ttl + stale`; `get` is fresh or nothing, outcomes give the reason | `get_or_load` returns a stale value without saying so: `fetch` says it |
+//! | G4 stale is bounded and declared | nothing is served past `ttl + stale`; `get` is fresh or nothing, outcomes give the reason | `get_or_load` returns a stale value without saying so: `lookup_or_load` says it |
 //! | G5 isolation | tenant, cache and key to stored key is injective | caches with one name in two programs are one cache, unless their prefixes differ |
 //! | G6 bounded | near tier, operations in flight, length of keys and values | the number of callers who wait for a load is not |
 //! | G7 no shared clock | ages are differences of one server's times | after a restart of the server its values are stale at best |
@@ -183,6 +183,10 @@
 //! | G9 rolling deploys | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |
 //! | G10 nothing foreign is touched | only keys under the prefix are named, one at a time | whoever writes under the prefix by hand may lose what was written |
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
 // Makes the labels of what a feature adds, where the documentation is built by nightly Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -220,7 +224,7 @@ pub mod wire;
 #[cfg(feature = "json")]
 pub use any::{AnyCache, AnyLoadError};
 pub use cache::{Cache, CacheBuilder, NearUsage};
-pub use config::{Config, ConfigBuilder};
+pub use config::{Backend, Config, ConfigBuilder};
 pub use entry::Entry;
 pub use error::Error;
 pub use health::{CacheHealth, Health};
@@ -230,6 +234,7 @@ pub use load::{ForeignError, LoadError};
 pub use near::NearCapacity;
 pub use options::Coherence;
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
+pub use remote::{RemoteHealth, RemoteState};
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
 pub use value::CacheValue;

@@ -65,6 +65,11 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
+        if self.memory_only && self.near == NearCapacity::Off {
+            return Err(Error::NoTier {
+                name: name.to_owned(),
+            });
+        }
         for (what, value) in [("ttl", self.lifetime.ttl), ("stale", self.lifetime.stale)] {
             if value > MAX_TTL {
                 return Err(Error::TooLong {

@@ -43,7 +43,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl Fn
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(BOUND, future).await {
         Ok(value) => value,
-        Err(_) => panic!("hangs: {what}"),
+        Err(_elapsed) => panic!("hangs: {what}"),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Valkey and Redis, on multiplexed connections that this library supervises.
 //!
-//! - A [`Link`](link) is one connection and the task that makes it, watches it and makes it
+//! - A link is one connection and the task that makes it, watches it and makes it
 //!   again, with jittered backoff. All callers share it: requests are pipelined.
 //! - Large values travel on a link of their own, since an answer delays all that stand behind it.
 //!   A write knows its size. A read does not, so for a while after large values were seen, reads
 //!   first ask for the beginning of the value only, and fetch the rest of a large one elsewhere.
-//! - A [breaker] stops asking a server that takes requests and does not answer. One heartbeat a
-//!   second probes it, and tells the [server's time](server_clock).
+//! - A breaker stops asking a server that takes requests and does not answer. One heartbeat a
+//!   second probes it, and tells the server's time.
 
 mod backoff;
 mod breaker;
