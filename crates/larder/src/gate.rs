@@ -1,8 +1,11 @@
 //! Lets work in until the larder closes, and then waits for what is still inside.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+
+use crate::space::Shared;
 
 /// Counts work in progress that a close must wait for.
 #[derive(Debug, Default)]
@@ -16,6 +19,10 @@ pub(crate) struct Gate {
 #[must_use]
 pub(crate) struct Pass<'a>(&'a Gate);
 
+/// Work in progress that outlives its caller.
+#[must_use]
+pub(crate) struct Stay(Arc<Shared>);
+
 impl Gate {
     /// `None` once the gate is closed.
     pub(crate) fn enter(&self) -> Option<Pass<'_>> {
@@ -23,6 +30,12 @@ impl Gate {
         self.inside.fetch_add(1, Ordering::SeqCst);
         let pass = Pass(self);
         (!self.closed.load(Ordering::SeqCst)).then_some(pass)
+    }
+
+    fn leave(&self) {
+        if self.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_closed() {
+            self.emptied.notify_waiters();
+        }
     }
 
     #[inline]
@@ -44,10 +57,22 @@ impl Gate {
     }
 }
 
+impl Stay {
+    /// Begins while the caller is inside: a close that has begun waits for this too.
+    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
+        shared.gate.inside.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.0.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
-            self.0.emptied.notify_waiters();
-        }
+        self.0.leave();
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.gate.leave();
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::table::{Joined, Landing, Lead, Waited};
 use super::{Failure, LoadError, catch_panic};
+use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef};
 use crate::options::Lifetime;
@@ -57,8 +58,11 @@ where
         E: Display + Send + Sync + 'static,
     {
         let spawn = |lead| async move {
-            let space = Arc::clone(self);
-            let flight = async move { space.lead(lead, lifetime, loader).await };
+            let (space, stay) = (Arc::clone(self), Stay::begin(&self.shared));
+            let flight = async move {
+                let _stay = stay;
+                space.lead(lead, lifetime, loader).await
+            };
             let task = self.shared.runtime.spawn(flight);
             task.await.unwrap_or(Err(Failure::RuntimeGone))
         };
@@ -232,7 +236,12 @@ where
         match (server, bytes) {
             (Some(server), Some(bytes)) if !published.voided => {
                 let remote = Arc::clone(&server.remote);
+                let stay = Stay::begin(&self.shared);
                 let fill = Arc::clone(self).fill(remote, lead, key, bytes, lifetime.total());
+                let fill = async move {
+                    fill.await;
+                    drop(stay);
+                };
                 // In a task of its own: a fill that was sent must be looked after, whether or
                 // not the caller stays.
                 let _ = self.shared.runtime.spawn(fill).await;

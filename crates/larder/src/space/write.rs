@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 
 use super::{Server, Space};
 use crate::error::Error;
+use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey};
 use crate::load::{Fills, Ticket};
 use crate::near::{Admission, Engine, Life, NearKey, NearRef, Stored};
@@ -176,6 +177,11 @@ where
         &self,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
+        let stay = Stay::begin(&self.shared);
+        let write = async move {
+            let _stay = stay;
+            write.await
+        };
         match self.shared.runtime.spawn(write).await {
             Ok(result) => result,
             // The runtime ended, or the task panicked, which nothing in it does.
