@@ -1,5 +1,6 @@
 //! Lets work in until the larder closes, and then waits for what is still inside.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
@@ -16,6 +17,10 @@ pub(crate) struct Gate {
 #[must_use]
 pub(crate) struct Pass<'a>(&'a Gate);
 
+/// Work in progress that outlives its caller.
+#[must_use]
+pub(crate) struct Stay(Arc<Gate>);
+
 impl Gate {
     /// `None` once the gate is closed.
     pub(crate) fn enter(&self) -> Option<Pass<'_>> {
@@ -23,6 +28,19 @@ impl Gate {
         self.inside.fetch_add(1, Ordering::SeqCst);
         let pass = Pass(self);
         (!self.closed.load(Ordering::SeqCst)).then_some(pass)
+    }
+
+    /// For work that a caller inside begins and that may outlive it: a close that has begun waits
+    /// for this too.
+    pub(crate) fn stay(self: &Arc<Self>) -> Stay {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        Stay(Arc::clone(self))
+    }
+
+    fn leave(&self) {
+        if self.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_closed() {
+            self.emptied.notify_waiters();
+        }
     }
 
     #[inline]
@@ -46,8 +64,12 @@ impl Gate {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.0.inside.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_closed() {
-            self.0.emptied.notify_waiters();
-        }
+        self.0.leave();
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }

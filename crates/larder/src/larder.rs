@@ -12,7 +12,6 @@ use tokio::runtime::Handle;
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::{Backend, Config};
 use crate::error::Error;
-use crate::gate::Gate;
 use crate::health::{CacheHealth, Health};
 use crate::key::{CacheKey, CacheName, Tenant};
 use crate::options::{Options, Weigher};
@@ -368,7 +367,7 @@ impl LarderBuilder {
             clock: self.clock,
             remote,
             timeout,
-            gate: Gate::default(),
+            gate: Arc::default(),
             runtime: Handle::current(),
         });
         let larder = Larder {

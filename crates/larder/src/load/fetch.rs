@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::table::{Joined, Landing, Lead, Waited};
 use super::{Failure, LoadError, catch_panic};
+use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef};
 use crate::options::Lifetime;
@@ -57,8 +58,11 @@ where
         E: Display + Send + Sync + 'static,
     {
         let spawn = |lead| async move {
-            let space = Arc::clone(self);
-            let flight = async move { space.lead(lead, lifetime, loader).await };
+            let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
+            let flight = async move {
+                let _stay = stay;
+                space.lead(lead, lifetime, loader).await
+            };
             let task = self.shared.runtime.spawn(flight);
             task.await.unwrap_or(Err(Failure::RuntimeGone))
         };
@@ -235,10 +239,16 @@ where
         });
         match (server, bytes) {
             (Some(server), Some(bytes)) if !published.voided => {
-                let remote = Arc::clone(&server.remote);
                 let deadline = Deadline::after(remote_time);
-                let ttl = lifetime.total();
-                let fill = Arc::clone(self).fill(remote, lead, key, bytes, ttl, deadline);
+                let fill = Fill {
+                    remote: Arc::clone(&server.remote),
+                    key,
+                    bytes,
+                    ttl: lifetime.total(),
+                    deadline,
+                    stay: self.shared.gate.stay(),
+                };
+                let fill = Arc::clone(self).fill(lead, fill);
                 // In a task of its own: a fill that was sent must be looked after, whether or
                 // not the caller stays.
                 let fill = self.shared.runtime.spawn(fill);
@@ -252,18 +262,15 @@ where
 
     /// Writes a loaded value to the server. The lead is held until then, so that a local write
     /// meanwhile still voids the flight.
-    async fn fill(
-        self: Arc<Self>,
-        remote: Arc<dyn Remote>,
-        lead: Lead<K, V>,
-        key: StoredKey,
-        bytes: Bytes,
-        ttl: Duration,
-        deadline: Deadline,
-    ) {
-        let Some(_pass) = self.shared.enter() else {
-            return;
-        };
+    async fn fill(self: Arc<Self>, lead: Lead<K, V>, fill: Fill) {
+        let Fill {
+            remote,
+            key,
+            bytes,
+            ttl,
+            deadline,
+            stay: _stay,
+        } = fill;
         match remote.set(&key, bytes, ttl, deadline).await {
             Ok(()) if !lead.is_voided() => self.counters.fills.up(),
             Ok(()) => {
@@ -309,4 +316,14 @@ struct Landed<V> {
     /// Whether the lookup reached the server.
     reached: bool,
     may_fill: bool,
+}
+
+/// A write to the server that ends a load.
+struct Fill {
+    remote: Arc<dyn Remote>,
+    key: StoredKey,
+    bytes: Bytes,
+    ttl: Duration,
+    deadline: Deadline,
+    stay: Stay,
 }

@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) remote: Arc<dyn Remote>,
     /// What a call grants to all its remote work.
     pub(crate) timeout: Duration,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) runtime: tokio::runtime::Handle,
 }
 

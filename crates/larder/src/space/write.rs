@@ -176,6 +176,11 @@ where
         &self,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
+        let stay = self.shared.gate.stay();
+        let write = async move {
+            let _stay = stay;
+            write.await
+        };
         match self.shared.runtime.spawn(write).await {
             Ok(result) => result,
             // The runtime ended, or the task panicked, which nothing in it does.

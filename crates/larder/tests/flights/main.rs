@@ -7,6 +7,7 @@
 mod common;
 
 mod cancel;
+mod close;
 mod failures;
 mod falsy;
 mod invalidate;
