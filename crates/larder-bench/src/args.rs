@@ -30,7 +30,7 @@ impl Bench {
     fn seconds(self) -> f64 {
         match self {
             Self::Near => 2.1,
-            Self::Remote => 7.0,
+            Self::Remote => 3.5,
         }
     }
 }

@@ -12,6 +12,7 @@ mod args;
 mod near;
 mod remote;
 mod report;
+mod workload;
 
 use std::error::Error;
 use std::process::ExitCode;

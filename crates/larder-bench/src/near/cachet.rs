@@ -6,8 +6,8 @@ use cachet::{Cache, CacheEntry};
 use tick::Clock;
 
 use super::subject::{Near, Payload};
-use super::workload::Key;
 use crate::Failure;
+use crate::workload::Key;
 
 pub(super) struct Memory<K: Key>(Cache<K, Arc<Payload>>);
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::subject::{Near, Payload};
-use super::workload::{KEYS, Key};
 use crate::Failure;
+use crate::workload::{KEYS, Key};
 
 /// Lookups between two looks at the clock.
 const BATCH: usize = 1024;

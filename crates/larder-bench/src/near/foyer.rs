@@ -4,8 +4,8 @@
 use foyer_memory::{Cache, CacheBuilder, CacheEntry};
 
 use super::subject::{Near, Payload};
-use super::workload::Key;
 use crate::Failure;
+use crate::workload::Key;
 
 pub(super) struct Memory<K: Key>(Cache<K, Payload>);
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use larder::{Cache, Larder, NearCapacity};
 
 use super::subject::{Near, Payload};
-use super::workload::Key;
 use crate::Failure;
+use crate::workload::Key;
 
 const TTL: Duration = Duration::from_hours(1);
 

@@ -3,8 +3,8 @@
 use tokio::runtime::Runtime;
 
 use super::subject::{Near, Payload};
-use super::workload::{KEYS, Key};
 use crate::Failure;
+use crate::workload::{KEYS, Key};
 
 /// How much goes in before the bytes are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

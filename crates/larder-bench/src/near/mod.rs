@@ -9,17 +9,16 @@ mod memory;
 mod moka;
 mod quick_cache;
 mod subject;
-mod workload;
 
 use tokio::runtime::{Builder, Runtime};
 
 use self::drive::{Filled, Subject, Turn};
 use self::memory::{Fill, bytes_per_entry};
 use self::subject::Near;
-use self::workload::{KEYS, Key, Pattern};
 use crate::Failure;
 use crate::args::Args;
 use crate::report::{Limit, Report, Row, median};
+use crate::workload::{KEYS, Key, Pattern};
 
 /// Room for all keys and half as many again: no peer evicts, however uneven its shards are.
 const CAPACITY: usize = KEYS / 2 * 3;

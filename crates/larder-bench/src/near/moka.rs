@@ -6,8 +6,8 @@ use std::time::Duration;
 use moka::future::Cache;
 
 use super::subject::{Near, Payload};
-use super::workload::Key;
 use crate::Failure;
+use crate::workload::Key;
 
 /// Its default: entries live until they are evicted.
 pub(super) struct Plain<K: Key>(Cache<K, Arc<Payload>>);

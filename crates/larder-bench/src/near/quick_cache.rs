@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::subject::{Near, Payload};
-use super::workload::Key;
 use crate::Failure;
+use crate::workload::Key;
 
 pub(super) struct Bare<K: Key>(Cache<K, Arc<Payload>>);
 

@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use super::workload::Key;
 use crate::Failure;
+use crate::workload::Key;
 
 /// The cached value: 128 bytes, in the same allocation as its reference count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

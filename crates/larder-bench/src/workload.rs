@@ -26,7 +26,9 @@ impl Key for String {
     /// 30 bytes that differ at the end and in the middle, as identifiers do.
     fn number(n: usize) -> Self {
         let spread = Random(n as u64).next() as u32;
-        format!("user:{spread:08x}:profile:{n:08}")
+        let mut key = format!("user:{spread:08x}:profile:{n:08}");
+        key.shrink_to_fit();
+        key
     }
 
     fn bytes(&self) -> usize {
