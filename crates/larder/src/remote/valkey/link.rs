@@ -148,7 +148,11 @@ impl Link {
             })?;
         let answer = self.send(command, deadline).await;
         match answer {
+            // A call that came with little time left says nothing about the server.
+            Err(RemoteError::Timeout { after, .. }) if after < self.0.target.timeout / 4 => {}
             Err(RemoteError::Timeout { .. }) => self.0.breaker.timed_out(),
+            // Nothing was sent.
+            Err(RemoteError::Disconnected { .. } | RemoteError::Closed) => {}
             _ => self.0.breaker.answered(),
         }
         answer
