@@ -124,7 +124,7 @@ where
                 };
                 let unavailable = Freshness::Stale(StaleReason::RemoteUnavailable);
                 let found = self.found(&stored, Source::Near, unavailable);
-                if self.now() < stored.life.fresh_until {
+                if self.now() < stored.life().fresh_until {
                     Look::Suspect(found)
                 } else {
                     Look::Unreached(Some(found))
@@ -140,7 +140,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_tier()?.get(at)?;
-        (self.now() < stored.life.expires).then_some(stored)
+        (self.now() < stored.life().expires).then_some(stored)
     }
 
     /// What the server's bytes are worth. What is fresh is offered to the near tier.

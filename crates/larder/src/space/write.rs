@@ -167,7 +167,9 @@ where
         let Some(near) = self.near_tier() else {
             return false;
         };
-        let live = near.get(at).is_some_and(|stored| now < stored.life.expires);
+        let live = near
+            .get(at)
+            .is_some_and(|stored| now < stored.life().expires);
         near.remove(at) && live
     }
 
@@ -216,7 +218,7 @@ impl Server {
                 server.lineage,
             )
         });
-        let millis = |d: Duration| u64::try_from(d.as_micros().div_ceil(1_000));
+        let millis = |d: Duration| u64::try_from(d.as_millis());
         let header = Header {
             codec: self.codec.id(),
             schema: self.schema,

@@ -102,10 +102,10 @@ const TABLE: [Row; 12] = [
             "REDIS_CACHE_TTL",
             "CACHE_PERSISTENT_TTL",
         ],
-        ["0", "3155760000"],
+        ["0", "315576000"],
         &[
             "-1",
-            "3155760000.001",
+            "315576000.001",
             "NaN",
             "inf",
             "1h",
@@ -116,7 +116,7 @@ const TABLE: [Row; 12] = [
         "memory_ttl",
         &["CACHE_DEFAULT_TTL"],
         ["0", "0.25"],
-        &["-1", "3155760001", "NaN", "-inf", "x"],
+        &["-1", "315576001", "NaN", "-inf", "x"],
     ),
     (
         "prefix",
