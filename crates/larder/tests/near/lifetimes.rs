@@ -87,6 +87,21 @@ async fn a_stale_value_is_found_by_lookup_only_and_declared() {
 }
 
 #[tokio::test]
+async fn a_stale_value_counts_as_a_hit_only_where_it_is_returned() {
+    let (larder, clock) = in_memory().await;
+    let cache = opened(&larder, secs(60), secs(30));
+    cache.set(&1, "Ann".to_owned()).await.unwrap();
+    clock.advance(secs(60));
+    assert!(cache.get(&1).await.is_none());
+    assert!(cache.entry(&1).get().await.is_none());
+    let stats = cache.stats();
+    assert_eq!((stats.hits(), stats.misses_absent), (0, 2));
+    assert!(cache.lookup(&1).await.is_some());
+    let stats = cache.stats();
+    assert_eq!((stats.stale_hits, stats.misses()), (1, 2));
+}
+
+#[tokio::test]
 async fn ttl_left_counts_down() {
     let (larder, clock) = in_memory().await;
     let cache = opened(&larder, secs(60), Duration::ZERO);
