@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use larder::remote::{RemoteError, RemoteState};
-use larder::{Coherence, Error, Freshness, Larder, Source, StaleReason};
+use larder::key::{CacheName, Prefix, StoredKey};
+use larder::remote::valkey::Valkey;
+use larder::remote::{Deadline, Remote, RemoteError, RemoteState};
+use larder::{Clock, Coherence, Error, Freshness, Larder, Source, StaleReason};
 use larder_servers::{Kind, Server, Silent};
 use tokio::task::JoinSet;
 
@@ -22,6 +24,7 @@ on_each_server!(
     what_is_loaded_during_an_outage_is_kept_in_memory,
     require_remote_makes_a_missing_server_an_error,
     a_larder_can_be_closed_while_its_server_is_stopped,
+    impatient_calls_do_not_open_the_breaker,
 );
 
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -311,4 +314,25 @@ async fn a_start_that_is_dropped_leaves_nothing_behind() {
     })
     .await;
     assert!(dropped.accepted() <= 2, "{} attempts", dropped.accepted());
+}
+
+/// Calls that grant next to no time must not make the server look dead to all others.
+async fn impatient_calls_do_not_open_the_breaker(kind: Kind) {
+    let server = start(kind);
+    let config = config(&server).build().unwrap();
+    let remote = Valkey::connect(&config.server.unwrap(), Clock::system())
+        .await
+        .unwrap();
+    let (prefix, name) = (
+        Prefix::new("test").unwrap(),
+        CacheName::new("texts").unwrap(),
+    );
+    let key = StoredKey::new(&prefix, None, &name, "key").unwrap();
+    for _ in 0..100 {
+        let _ = remote.get(&key, Deadline::after(Duration::ZERO)).await;
+        let _ = remote
+            .get(&key, Deadline::after(Duration::from_micros(10)))
+            .await;
+    }
+    assert_eq!(remote.get(&key, Deadline::after(secs(5))).await, Ok(None));
 }
