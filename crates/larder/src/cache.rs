@@ -14,8 +14,8 @@ use crate::load::LoadError;
 use crate::near::{Engine, NearCapacity, NearRef};
 use crate::options::{Coherence, Lifetime, Options, Weigher};
 use crate::outcome::Found;
-use crate::space::Space;
-use crate::telemetry::CacheStats;
+use crate::space::{Space, Wanted};
+use crate::telemetry::{CacheStats, Miss};
 use crate::value::CacheValue;
 use crate::wire::Codec;
 
@@ -116,8 +116,12 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let Ok(tenant) = &self.tenant else {
+            self.space.counters.missed(Miss::InvalidKey);
+            return None;
+        };
         let at = NearRef {
-            tenant: self.tenant.as_ref().ok()?.as_ref(),
+            tenant: tenant.as_ref(),
             key,
         };
         if let Some(stored) = self.space.near_hit(&at) {
@@ -125,8 +129,8 @@ where
             return Some(stored.value);
         }
         // Boxed, so that the future of a hit stays small.
-        let found = Box::pin(self.space.look_up(at)).await?;
-        found.outcome.freshness.is_fresh().then_some(found.value)
+        let found = Box::pin(self.space.look_up(at, Wanted::Fresh)).await?;
+        Some(found.value)
     }
 
     /// The value under `key` with its source, freshness and age; also a stale one, where nothing

@@ -13,7 +13,7 @@ use crate::load::{Failure, LoadError};
 use crate::near::NearRef;
 use crate::options::Lifetime;
 use crate::outcome::Found;
-use crate::space::Space;
+use crate::space::{Space, Wanted};
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
 
@@ -88,8 +88,7 @@ where
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn get(self) -> Option<Arc<V>> {
-        let found = self.lookup().await?;
-        found.outcome.freshness.is_fresh().then_some(found.value)
+        Some(self.look_up(Wanted::Fresh).await?.value)
     }
 
     /// As [`Cache::lookup`](crate::Cache::lookup).
@@ -97,11 +96,15 @@ where
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn lookup(self) -> Option<Found<V>> {
+        self.look_up(Wanted::AlsoStale).await
+    }
+
+    async fn look_up(self, wanted: Wanted) -> Option<Found<V>> {
         let Ok(at) = self.at() else {
             self.space.counters.missed(Miss::InvalidKey);
             return None;
         };
-        self.space.look_up(at).await
+        self.space.look_up(at, wanted).await
     }
 
     /// As [`Cache::exists`](crate::Cache::exists).
@@ -117,8 +120,7 @@ where
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn ttl_left(self) -> Option<Duration> {
-        let outcome = self.lookup().await?.outcome;
-        outcome.freshness.is_fresh().then_some(outcome.ttl_left)
+        Some(self.look_up(Wanted::Fresh).await?.outcome.ttl_left)
     }
 
     /// As [`Cache::set`](crate::Cache::set).

@@ -87,14 +87,16 @@ struct Millis([u8; 5]);
 
 impl Millis {
     fn at(tick: Tick) -> Self {
-        let [a, b, c, d, e, ..] = (tick.0 / 1_000).min((1 << 40) - 1).to_le_bytes();
-        Self([a, b, c, d, e])
+        let mut packed = [0; 5];
+        packed.copy_from_slice(&(tick.0 / 1_000).min((1 << 40) - 1).to_le_bytes()[..5]);
+        Self(packed)
     }
 
     #[inline]
     fn tick(self) -> Tick {
-        let [a, b, c, d, e] = self.0;
-        Tick(u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]) * 1_000)
+        let mut millis = [0; 8];
+        millis[..5].copy_from_slice(&self.0);
+        Tick(u64::from_le_bytes(millis) * 1_000)
     }
 }
 

@@ -11,7 +11,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-pub(crate) use read::Look;
+pub(crate) use read::{Look, Wanted};
 
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};

@@ -37,13 +37,20 @@ pub(crate) enum Look<V> {
     },
 }
 
+/// What a lookup without a loader returns, and so counts as a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Fresh,
+    AlsoStale,
+}
+
 impl<K, V> Space<K, V>
 where
     K: CacheKey + Clone + 'static,
     V: CacheValue,
 {
     /// A whole lookup, counted: what a call without a loader gets.
-    pub(crate) async fn look_up<Q>(&self, at: NearRef<'_, Q>) -> Option<Found<V>>
+    pub(crate) async fn look_up<Q>(&self, at: NearRef<'_, Q>, wanted: Wanted) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
@@ -64,11 +71,17 @@ where
                 self.counters.remote_hits.up();
                 Some(found)
             }
-            Look::Stale(found) | Look::Suspect(found) | Look::Unreached(Some(found)) => {
+            Look::Stale(found) | Look::Suspect(found) | Look::Unreached(Some(found))
+                if wanted == Wanted::AlsoStale =>
+            {
                 self.counters.stale_hits.up();
                 Some(found)
             }
-            Look::Unreached(None) => {
+            Look::Stale(_) => {
+                self.counters.missed(Miss::Absent);
+                None
+            }
+            Look::Suspect(_) | Look::Unreached(_) => {
                 self.counters.missed(Miss::RemoteUnavailable);
                 None
             }

@@ -87,9 +87,10 @@ where
     .await;
     b.check("a write is seen by every handle", || promises::shared(&kit))
         .await;
-    b.check("no method waits past its deadline", || {
-        promises::deadline(&kit)
-    })
+    b.check(
+        "no method waits past its deadline, and later calls do not suffer from that",
+        || promises::deadline(&kit),
+    )
     .await;
     b.check("dropping a future is safe at any point", || {
         promises::dropped(&kit)

@@ -23,6 +23,10 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats in a row without an answer after which the connection is given up.
 const LOST_AFTER: u32 = 2;
 
+/// The part of the configured timeout that an operation must grant for the breaker to count it:
+/// one by this. A first attempt of two grants half.
+const FAIR_SHARE: u32 = 4;
+
 /// A supervised connection. Clones share it.
 #[derive(Clone)]
 pub(super) struct Link(Arc<Inner>);
@@ -146,13 +150,17 @@ impl Link {
                 address: self.0.target.address.clone(),
                 failures,
             })?;
+        // A caller that had hardly any time left says nothing about the server.
+        let fair = deadline.left() >= self.0.target.timeout / FAIR_SHARE;
         let answer = self.send(command, deadline).await;
         match answer {
-            // A call that came with little time left says nothing about the server.
-            Err(RemoteError::Timeout { after, .. }) if after < self.0.target.timeout / 4 => {}
-            Err(RemoteError::Timeout { .. }) => self.0.breaker.timed_out(),
-            // Nothing was sent.
-            Err(RemoteError::Disconnected { .. } | RemoteError::Closed) => {}
+            Err(RemoteError::Timeout { .. }) if fair => self.0.breaker.timed_out(),
+            // Nothing was sent, or nobody waited for the answer: neither says anything.
+            Err(
+                RemoteError::Timeout { .. }
+                | RemoteError::Disconnected { .. }
+                | RemoteError::Closed,
+            ) => {}
             _ => self.0.breaker.answered(),
         }
         answer

@@ -76,11 +76,13 @@ impl Valkey {
             careful_until: AtomicU64::new(0),
             clock,
         };
-        if let Some(first) = valkey.links.first()
-            && let Err(error) = first.first_attempt().await
-            && error.is_permanent()
-        {
-            return Err(error);
+        // All of them, since operations take them in turn; they connect at the same time.
+        for link in &valkey.links {
+            if let Err(error) = link.first_attempt().await
+                && error.is_permanent()
+            {
+                return Err(error);
+            }
         }
         Ok(valkey)
     }

@@ -1,0 +1,18 @@
+//! The near tier: its times, its bounds, and what it keeps apart.
+
+#![cfg(all(feature = "valkey", feature = "json"))]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bounds;
+mod lifetimes;
+
+use larder::{Clock, Larder};
+
+/// A larder in memory, and its clock.
+async fn in_memory() -> (Larder, Clock) {
+    let clock = Clock::manual();
+    let larder = Larder::builder().clock(clock.clone()).build().await;
+    (larder.unwrap(), clock)
+}

@@ -1,0 +1,30 @@
+//! Larders on real servers: what they share, what they send, and what they do when the server is
+//! down, slow, full, wrong or lying.
+
+#![cfg(all(feature = "valkey", feature = "json"))]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod hostile;
+mod outage;
+mod refusals;
+mod sharing;
+mod traffic;
+
+use larder::{Cache, Larder, NearCapacity};
+
+type Texts = Cache<u32, String>;
+
+/// A cache that asks the server at each lookup.
+fn bare(larder: &Larder) -> Texts {
+    larder
+        .cache("texts")
+        .near(NearCapacity::Off)
+        .build()
+        .unwrap()
+}
+
+async fn get(cache: &Texts, key: u32) -> Option<String> {
+    cache.get(&key).await.map(|value| value.to_string())
+}
