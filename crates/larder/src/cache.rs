@@ -380,7 +380,7 @@ where
         }
     }
 
-    /// How long a value is fresh, to the millisecond; parts of one are rounded up at the server.
+    /// How long a value is fresh, to the millisecond; parts of one are rounded up.
     ///
     /// The default is the configuration's: one for caches with a remote tier, another for those
     /// in memory. Zero means that nothing is stored.
