@@ -41,10 +41,10 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl Fn
 
 /// Awaits a future that must not hang.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(BOUND, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("hangs: {what}"),
-    }
+    let Ok(value) = tokio::time::timeout(BOUND, future).await else {
+        panic!("hangs: {what}");
+    };
+    value
 }
 
 pub const fn secs(secs: u64) -> Duration {

@@ -75,7 +75,9 @@ impl Remote for Broken {
         Box::pin(async move {
             let key = self.key(key);
             let ttl = match self.1 {
-                Fault::WholeSeconds => Duration::from_secs(ttl.as_millis().div_ceil(1_000) as u64),
+                Fault::WholeSeconds => {
+                    Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0))
+                }
                 Fault::KeepsTtl if self.0.get(&key, deadline).await?.is_some() => {
                     Duration::from_millis(100).min(ttl)
                 }
