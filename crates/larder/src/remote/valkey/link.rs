@@ -235,6 +235,8 @@ impl Link {
                 }
                 Err(error) => {
                     let reason = error.to_string();
+                    // Before it is announced: who waits for it asks for the reason next.
+                    self.set(Connection::Down(reason.clone()));
                     self.0.attempts.send_replace(Some(Err(error)));
                     reason
                 }
