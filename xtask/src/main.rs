@@ -1,5 +1,10 @@
 //! `cargo xtask`: everything the project runs beside plain cargo.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod command;
 mod examples;
 mod failure;

@@ -21,6 +21,11 @@
 //!
 //! The crate needs a Unix: it uses signals and `sh`.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod builder;
 mod error;
 mod fakes;

@@ -101,7 +101,7 @@ impl AnyCache {
     /// Dropping the future changes nothing.
     pub async fn get<V: DeserializeOwned, Q: CacheKey + ?Sized>(&self, key: &Q) -> Option<V> {
         let key = AnyKey::new(key).ok()?;
-        decode(&*self.cache.get(&key).await?)
+        decode(&self.cache.get(&key).await?)
     }
 
     /// Stores `value` under `key`.

@@ -104,8 +104,9 @@ where
     /// The value under `key`, if there is one within its TTL.
     ///
     /// From memory where it is there, else from the server. It cannot fail: a cache that is in
-    /// trouble misses (G3), and [`stats`](Self::stats) count why. It never returns a stale value;
-    /// [`lookup`](Self::lookup) does, and says so.
+    /// trouble misses (G3), and [`stats`](Self::stats) count why. It never returns a stale value,
+    /// so while the server is away it misses once the trust in a near entry has ended
+    /// ([`Coherence`]). [`lookup`](Self::lookup) returns stale values too, and says so.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -213,7 +214,7 @@ where
     ///
     /// However many callers ask at once, one load runs in this process, and all share what it
     /// brings (G1): the value, or the error. Where the load fails and a stale value is at hand
-    /// within the cache's stale window, that is returned; [`fetch`](Self::fetch) tells.
+    /// within the cache's stale window, that is returned; [`lookup_or_load`](Self::lookup_or_load) tells.
     ///
     /// `loader` runs in the caller's own task and may borrow. It runs at most once, whatever the
     /// cache does, and not at all where the value is there or another caller is loading.
@@ -242,7 +243,7 @@ where
             self.space.counters.near_hits.up();
             return Ok(stored.value);
         }
-        let found = Box::pin(self.entry(key).fetch(loader)).await?;
+        let found = Box::pin(self.entry(key).lookup_or_load(loader)).await?;
         Ok(found.value)
     }
 
@@ -253,7 +254,11 @@ where
     ///
     /// # Cancel safety
     /// As [`get_or_load`](Self::get_or_load).
-    pub async fn fetch<Q, L, F, E>(&self, key: &Q, loader: L) -> Result<Found<V>, LoadError<E>>
+    pub async fn lookup_or_load<Q, L, F, E>(
+        &self,
+        key: &Q,
+        loader: L,
+    ) -> Result<Found<V>, LoadError<E>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
@@ -261,7 +266,7 @@ where
         F: Future<Output = Result<V, E>>,
         E: Display + Send + Sync + 'static,
     {
-        self.entry(key).fetch(loader).await
+        self.entry(key).lookup_or_load(loader).await
     }
 
     /// [`get_or_load`](Self::get_or_load) with a loader that owns what it needs and runs in a
@@ -282,6 +287,28 @@ where
         E: Display + Send + Sync + 'static,
     {
         self.entry(key).get_or_spawn(loader).await
+    }
+
+    /// [`get_or_spawn`](Self::get_or_spawn), with source, freshness and age beside the value.
+    ///
+    /// # Errors
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Cancel safety
+    /// Dropped while it loads, the load goes on in the background.
+    pub async fn lookup_or_spawn<Q, L, F, E>(
+        &self,
+        key: &Q,
+        loader: L,
+    ) -> Result<Found<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        self.entry(key).lookup_or_spawn(loader).await
     }
 
     /// What this cache has counted in this process, for all tenants.
@@ -421,7 +448,7 @@ where
             .ttl
             .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));
         options.check(&self.name)?;
-        self.larder.open(name, options, self.weigher)
+        self.larder.open(&name, options, self.weigher)
     }
 }
 

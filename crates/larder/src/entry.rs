@@ -160,17 +160,17 @@ where
         F: Future<Output = Result<V, E>>,
         E: Display + Send + Sync + 'static,
     {
-        Ok(self.fetch(loader).await?.value)
+        Ok(self.lookup_or_load(loader).await?.value)
     }
 
-    /// As [`Cache::fetch`](crate::Cache::fetch).
+    /// As [`Cache::lookup_or_load`](crate::Cache::lookup_or_load).
     ///
     /// # Errors
     /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
     ///
     /// # Cancel safety
     /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
-    pub async fn fetch<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
+    pub async fn lookup_or_load<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
     where
         L: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
@@ -200,7 +200,7 @@ where
         F: Future<Output = Result<V, E>> + Send + 'static,
         E: Display + Send + Sync + 'static,
     {
-        Ok(self.fetch_spawned(loader).await?.value)
+        Ok(self.lookup_or_spawn(loader).await?.value)
     }
 
     /// [`get_or_spawn`](Self::get_or_spawn), with source, freshness and age beside the value.
@@ -210,7 +210,7 @@ where
     ///
     /// # Cancel safety
     /// Dropped while it loads, the load goes on in the background.
-    pub async fn fetch_spawned<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
+    pub async fn lookup_or_spawn<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
     where
         L: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<V, E>> + Send + 'static,
@@ -237,7 +237,7 @@ where
         self.space.counters.missed(Miss::InvalidKey);
         let value = self.space.load(loader).await;
         value
-            .map(|value| self.space.loaded(Arc::new(value), Duration::ZERO))
+            .map(|value| Space::<K, V>::loaded(Arc::new(value), Duration::ZERO))
             .map_err(Failure::into_error)
     }
 

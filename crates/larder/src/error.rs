@@ -1,7 +1,7 @@
 //! What can go wrong outside of loaders.
 
 use crate::config::ConfigError;
-use crate::key::{KeyError, NameError, PrefixError};
+use crate::key::{KeyError, NameError};
 use crate::remote::RemoteError;
 use crate::wire::{EncodeError, SchemaError};
 
@@ -32,9 +32,6 @@ pub enum Error {
         /// What needs it.
         what: String,
     },
-    /// The prefix cannot stand before keys.
-    #[error(transparent)]
-    Prefix(#[from] PrefixError),
     /// The name of a cache or a tenant is empty or too long.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -56,6 +53,15 @@ pub enum Error {
         open: String,
         /// What was asked for.
         asked: String,
+    },
+    /// The cache would keep nothing.
+    #[error(
+        "cache {name:?} is memory only and has its near tier off, so it would keep nothing: drop \
+         one of the two"
+    )]
+    NoTier {
+        /// The cache's name.
+        name: String,
     },
     /// A time is longer than any server takes.
     #[error("cache {name:?}: {what} of {value:?} is longer than the {max:?} allowed")]
@@ -82,7 +88,7 @@ pub enum Error {
     Json {
         /// The key.
         key: String,
-        /// What serde_json said.
+        /// What `serde_json` said.
         message: String,
     },
     /// The value is too large for a cache that has no remote tier; it is not stored.
@@ -114,7 +120,7 @@ pub enum Error {
     #[error("the larder is closed")]
     Closed,
     /// No larder is installed in [`larder::global`](crate::global).
-    #[error("no process-wide larder is installed: call larder::global::init() first")]
+    #[error("no process-wide larder is installed: call larder::global::init() or install() first")]
     NotInstalled,
     /// Another larder is installed in [`larder::global`](crate::global).
     #[error(

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::space::Shared;
-
 /// Counts work in progress that a close must wait for.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -21,7 +19,7 @@ pub(crate) struct Pass<'a>(&'a Gate);
 
 /// Work in progress that outlives its caller.
 #[must_use]
-pub(crate) struct Stay(Arc<Shared>);
+pub(crate) struct Stay(Arc<Gate>);
 
 impl Gate {
     /// `None` once the gate is closed.
@@ -30,6 +28,13 @@ impl Gate {
         self.inside.fetch_add(1, Ordering::SeqCst);
         let pass = Pass(self);
         (!self.closed.load(Ordering::SeqCst)).then_some(pass)
+    }
+
+    /// For work that a caller inside begins and that may outlive it: a close that has begun waits
+    /// for this too.
+    pub(crate) fn stay(self: &Arc<Self>) -> Stay {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        Stay(Arc::clone(self))
     }
 
     fn leave(&self) {
@@ -57,14 +62,6 @@ impl Gate {
     }
 }
 
-impl Stay {
-    /// Begins while the caller is inside: a close that has begun waits for this too.
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
-        shared.gate.inside.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(shared))
-    }
-}
-
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.0.leave();
@@ -73,6 +70,6 @@ impl Drop for Pass<'_> {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.0.gate.leave();
+        self.0.leave();
     }
 }

@@ -61,16 +61,13 @@ pub async fn init() -> Result<bool, Error> {
 /// Outside of a tokio runtime.
 pub async fn init_with(config: Config) -> Result<bool, Error> {
     let _one = INITIALISING.lock().await;
-    let larder = match handle() {
-        Some(installed) => {
-            conflict(&installed, &config)?;
-            installed
-        }
-        None => {
-            let larder = Larder::with(config).await?;
-            install(larder.clone())?;
-            larder
-        }
+    let larder = if let Some(installed) = handle() {
+        conflict(&installed, &config)?;
+        installed
+    } else {
+        let larder = Larder::with(config).await?;
+        install(larder.clone())?;
+        larder
     };
     Ok(larder.health().await.is_usable())
 }

@@ -1,5 +1,7 @@
 //! What a larder says of its state.
 
+use std::fmt;
+
 use crate::cache::NearUsage;
 use crate::remote::{RemoteHealth, RemoteState};
 use crate::telemetry::CacheStats;
@@ -30,6 +32,31 @@ impl Health {
     /// Whether it works without its server for now: from memory and loaders alone.
     pub fn is_degraded(&self) -> bool {
         self.enabled && !self.closed && self.remote.state == RemoteState::Down
+    }
+}
+
+/// One line: what the larder runs on, and what is wrong with it.
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.enabled {
+            return f.write_str("switched off");
+        }
+        if self.closed {
+            return f.write_str("closed");
+        }
+        let remote = &self.remote;
+        match (remote.state, &remote.last_error) {
+            (RemoteState::Absent, _) => f.write_str("memory"),
+            (RemoteState::Up, _) => {
+                f.write_str("memory, and ")?;
+                if let Some(server) = &remote.server {
+                    write!(f, "{} {} at ", server.kind, server.version)?;
+                }
+                f.write_str(&remote.address)
+            }
+            (_, Some(error)) => write!(f, "memory alone, degraded: {error}"),
+            (_, None) => write!(f, "memory alone, degraded: {} is away", remote.address),
+        }
     }
 }
 

@@ -12,9 +12,8 @@ use tokio::runtime::Handle;
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::{Backend, Config};
 use crate::error::Error;
-use crate::gate::Gate;
 use crate::health::{CacheHealth, Health};
-use crate::key::{CacheKey, CacheName, Prefix, Tenant};
+use crate::key::{CacheKey, CacheName, Tenant};
 use crate::options::{Options, Weigher};
 use crate::remote::{NoRemote, Remote, RemoteState};
 use crate::space::{Server, Shared, Space};
@@ -228,7 +227,7 @@ impl Larder {
 
     pub(crate) fn open<K, V>(
         &self,
-        name: CacheName,
+        name: &CacheName,
         options: Options,
         weigher: Option<Weigher<K, V>>,
     ) -> Result<Cache<K, V>, Error>
@@ -337,7 +336,6 @@ impl LarderBuilder {
             Some(config) => config,
             None => Config::builder().build()?,
         };
-        let prefix = Prefix::new(&config.prefix)?;
         let enabled = config.enabled && (config.backend != Backend::None || self.remote.is_some());
         #[cfg(feature = "valkey")]
         let mut valkey = None;
@@ -365,11 +363,11 @@ impl LarderBuilder {
             .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
         let shared = Arc::new(Shared {
             enabled,
-            prefix,
+            prefix: config.prefix.clone(),
             clock: self.clock,
             remote,
             timeout,
-            gate: Gate::default(),
+            gate: Arc::default(),
             runtime: Handle::current(),
         });
         let larder = Larder {

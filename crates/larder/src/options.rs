@@ -26,9 +26,19 @@ impl Lifetime {
     /// With one call's own times in place of the cache's, cut to what is allowed.
     pub(crate) fn with(self, ttl: Option<Duration>, stale: Option<Duration>) -> Self {
         Self {
-            ttl: ttl.unwrap_or(self.ttl).min(MAX_TTL),
-            stale: stale.unwrap_or(self.stale).min(MAX_TTL),
+            ttl: whole(ttl.unwrap_or(self.ttl).min(MAX_TTL)),
+            stale: whole(stale.unwrap_or(self.stale).min(MAX_TTL)),
         }
+    }
+}
+
+/// Rounded up to whole milliseconds, so that no positive time becomes none.
+fn whole(time: Duration) -> Duration {
+    let part = time.subsec_nanos() % 1_000_000;
+    if part == 0 {
+        time
+    } else {
+        time + Duration::from_nanos(u64::from(1_000_000 - part))
     }
 }
 
@@ -65,6 +75,11 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
+        if self.memory_only && self.near == NearCapacity::Off {
+            return Err(Error::NoTier {
+                name: name.to_owned(),
+            });
+        }
         for (what, value) in [("ttl", self.lifetime.ttl), ("stale", self.lifetime.stale)] {
             if value > MAX_TTL {
                 return Err(Error::TooLong {

@@ -91,6 +91,15 @@ impl Freshness {
     }
 }
 
+impl fmt::Display for Freshness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh => f.write_str("fresh"),
+            Self::Stale(reason) => write!(f, "stale ({reason})"),
+        }
+    }
+}
+
 /// Why an answer is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -104,4 +113,15 @@ pub enum StaleReason {
     /// It was written before the server's history changed (a restart, a failover), so its age
     /// is not known exactly.
     UnknownLineage,
+}
+
+impl fmt::Display for StaleReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "expired",
+            Self::LoaderFailed => "the loader failed",
+            Self::RemoteUnavailable => "the remote is unavailable",
+            Self::UnknownLineage => "written before the server's history changed",
+        })
+    }
 }

@@ -157,13 +157,13 @@ impl ConfigBuilder {
     }
 
     /// The TTL of caches with a remote tier that set none; zero means "do not store". At most
-    /// [`MAX_TTL`](super::MAX_TTL); rounded up to the millisecond.
+    /// [`MAX_TTL`](crate::MAX_TTL); rounded up to the millisecond.
     pub fn remote_ttl(self, ttl: Duration) -> Self {
         self.set(&variables::REMOTE_TTL, seconds(ttl))
     }
 
     /// The TTL of in-process caches that set none; zero means "do not store". At most
-    /// [`MAX_TTL`](super::MAX_TTL); rounded up to the millisecond.
+    /// [`MAX_TTL`](crate::MAX_TTL); rounded up to the millisecond.
     pub fn memory_ttl(self, ttl: Duration) -> Self {
         self.set(&variables::MEMORY_TTL, seconds(ttl))
     }

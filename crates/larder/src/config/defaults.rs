@@ -10,7 +10,6 @@ pub(super) const RETRY_ON_TIMEOUT: bool = true;
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 pub(super) const REMOTE_TTL: Duration = Duration::from_hours(1);
 pub(super) const MEMORY_TTL: Duration = Duration::from_mins(5);
-pub(super) const PREFIX: &str = "cache:";
 
 #[cfg(test)]
 mod tests {
@@ -18,6 +17,7 @@ mod tests {
     use crate::config::builder::BackendChoice;
     use crate::config::parse;
     use crate::config::variables::{self as var, Setting, tests::documented_default};
+    use crate::key::Prefix;
 
     #[test]
     fn the_defaults_are_those_of_the_table() {
@@ -44,8 +44,8 @@ mod tests {
         assert_eq!(default(&var::REMOTE_TTL, parse::ttl), Some(REMOTE_TTL));
         assert_eq!(default(&var::MEMORY_TTL, parse::ttl), Some(MEMORY_TTL));
         assert_eq!(
-            default(&var::PREFIX, parse::prefix).as_deref(),
-            Some(PREFIX)
+            default(&var::PREFIX, parse::prefix),
+            Some(Prefix::default())
         );
         assert_eq!(default(&var::REQUIRE_REMOTE, parse::boolean), Some(false));
     }

@@ -59,8 +59,7 @@ pub use builder::{BackendChoice, ConfigBuilder};
 pub use error::{ConfigError, Problem};
 pub use secret::Secret;
 
-/// The longest TTL that a configuration may set: 100 years.
-pub const MAX_TTL: Duration = Duration::from_hours(100 * 8766);
+use crate::key::Prefix;
 
 /// One validated configuration. Its `Debug` form shows no password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +71,7 @@ pub struct Config {
     /// Where values are kept.
     pub backend: Backend,
     /// What every stored key begins with; it ends with `:`.
-    pub prefix: String,
+    pub prefix: Prefix,
     /// The TTL of caches with a remote tier that set none, in whole milliseconds; zero means "do
     /// not store".
     pub remote_ttl: Duration,

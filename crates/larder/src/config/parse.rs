@@ -1,6 +1,7 @@
 //! From the text of one value to its type. `None` means not allowed; the setting's row in the table
 //! says what is.
 
+use crate::key::Prefix;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub(super) fn timeout(text: &str) -> Option<Duration> {
 }
 
 pub(super) fn ttl(text: &str) -> Option<Duration> {
-    seconds(text).filter(|ttl| *ttl <= super::MAX_TTL)
+    seconds(text).filter(|ttl| *ttl <= crate::time::MAX_TTL)
 }
 
 pub(super) fn text(text: &str) -> Option<String> {
@@ -80,20 +81,8 @@ fn is_ipv6(text: &str) -> bool {
         && zone.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// The prefix with a `:` at its end.
-pub(super) fn prefix(text: &str) -> Option<String> {
-    let end = if text.is_empty() || text.ends_with(':') {
-        ""
-    } else {
-        ":"
-    };
-    let prefix = format!("{text}{end}");
-    check_prefix(&prefix).then_some(prefix)
-}
-
-fn check_prefix(prefix: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:/@=,+".contains(&b);
-    (1..=100).contains(&prefix.len()) && prefix.bytes().all(plain)
+pub(super) fn prefix(text: &str) -> Option<Prefix> {
+    Prefix::new(text).ok()
 }
 
 fn whole_number(text: &str) -> Option<u32> {
@@ -192,20 +181,6 @@ mod tests {
             &long,
         ] {
             assert_eq!(host(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_prefix_ends_with_a_colon_and_holds_plain_characters_only() {
-        assert_eq!(prefix("app").as_deref(), Some("app:"));
-        assert_eq!(prefix("app:").as_deref(), Some("app:"));
-        assert_eq!(prefix("a-b._:/@=,+Z9").as_deref(), Some("a-b._:/@=,+Z9:"));
-        assert_eq!(
-            prefix(&"a".repeat(99)).map(|prefix| prefix.len()),
-            Some(100)
-        );
-        for text in ["", "a b", "a{b}", "a*", "é", "a%", &"a".repeat(100)] {
-            assert_eq!(prefix(text), None, "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::server_url::backend_of;
 use super::settings::{Given, Settings};
 use super::variables::{self as var, Setting};
 use super::{Backend, Config, ConfigError, defaults, parse};
+use crate::key::Prefix;
 
 pub(super) fn validate(settings: &Settings) -> Result<Config, ConfigError> {
     let mut validation = Validation {
@@ -30,7 +31,7 @@ fn switched_off() -> Config {
     Config {
         enabled: false,
         backend: Backend::None,
-        prefix: defaults::PREFIX.to_owned(),
+        prefix: Prefix::default(),
         remote_ttl: defaults::REMOTE_TTL,
         memory_ttl: defaults::MEMORY_TTL,
         require_remote: false,
@@ -61,9 +62,7 @@ impl<'a> Validation<'a> {
             memory_ttl: self
                 .read(&var::MEMORY_TTL, parse::ttl)
                 .unwrap_or(defaults::MEMORY_TTL),
-            prefix: self
-                .read(&var::PREFIX, parse::prefix)
-                .unwrap_or_else(|| defaults::PREFIX.to_owned()),
+            prefix: self.read(&var::PREFIX, parse::prefix).unwrap_or_default(),
             require_remote: self.require_remote(server.is_some()),
             server,
         }

@@ -132,7 +132,7 @@ pub(super) static REQUIRE_REMOTE: Setting = Setting {
 };
 
 const BOOLEAN: &str = "one of true, false, 1, 0, yes, no, on, off";
-const TTL: &str = "seconds from 0 to 3155760000, such as 300 or 0.5; 0 means do not store";
+const TTL: &str = "seconds from 0 to 315576000, such as 300 or 0.5; 0 means do not store";
 
 /// Every setting, in the order of the documentation.
 pub(super) static ALL: [&Setting; 16] = [

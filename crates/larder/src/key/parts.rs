@@ -67,6 +67,13 @@ impl Prefix {
     }
 }
 
+impl Default for Prefix {
+    /// `cache:`
+    fn default() -> Self {
+        Self("cache:".into())
+    }
+}
+
 /// Whose data it is: keys of different tenants never meet, and a tenant can be cleared as a whole.
 ///
 /// A clone is cheap, and so are comparing and hashing it: the text is hashed once, here.

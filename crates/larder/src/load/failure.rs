@@ -50,6 +50,37 @@ impl Debug for ForeignError {
 impl std::error::Error for ForeignError {}
 
 impl<E> LoadError<E> {
+    /// The loader's own error, to be turned into the application's; or the rest.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use larder::LoadError;
+    ///
+    /// #[derive(Debug)]
+    /// enum AppError {
+    ///     Database(Arc<std::io::Error>),
+    ///     Cache(String),
+    /// }
+    ///
+    /// impl From<LoadError<std::io::Error>> for AppError {
+    ///     fn from(error: LoadError<std::io::Error>) -> Self {
+    ///         match error.into_loader() {
+    ///             Ok(database) => Self::Database(database),
+    ///             Err(other) => Self::Cache(other.to_string()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The error itself, where it is not the loader's.
+    pub fn into_loader(self) -> Result<Arc<E>, Self> {
+        match self {
+            Self::Loader(error) => Ok(error),
+            other => Err(other),
+        }
+    }
+
     /// The loader's own error, where it is of this caller's type.
     pub fn loader(&self) -> Option<&E> {
         match self {

@@ -14,7 +14,7 @@ use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef};
 use crate::options::Lifetime;
 use crate::outcome::{Found, Freshness, Outcome, Source, StaleReason};
-use crate::remote::Remote;
+use crate::remote::{Deadline, Remote};
 use crate::space::{Look, Space};
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
@@ -58,7 +58,7 @@ where
         E: Display + Send + Sync + 'static,
     {
         let spawn = |lead| async move {
-            let (space, stay) = (Arc::clone(self), Stay::begin(&self.shared));
+            let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
             let flight = async move {
                 let _stay = stay;
                 space.lead(lead, lifetime, loader).await
@@ -89,9 +89,9 @@ where
             Joined::Hit(found) => Ok(found),
             Joined::Lead(own) => lead(Some(own)).await,
             Joined::Wait(waiter) => {
-                let waited = waiter.wait().await;
+                let end = waiter.wait().await;
                 drop(waiter);
-                match waited {
+                match end {
                     Waited::Lead(own) => lead(Some(own)).await,
                     Waited::Landed(landing) => {
                         self.counters.loads_joined.up();
@@ -119,12 +119,13 @@ where
     {
         let Some(lead) = lead else {
             let value = self.load(loader).await?;
-            return Ok(self.loaded(Arc::new(value), Duration::ZERO));
+            return Ok(Self::loaded(Arc::new(value), Duration::ZERO));
         };
         let at = lead.key().as_ref();
         let key = self.stored_key(&at).ok();
+        let deadline = self.shared.deadline();
         let look = match &key {
-            Some(key) => self.look(&at, key, self.shared.deadline()).await,
+            Some(key) => self.look(&at, key, deadline).await,
             None => Look::Missed {
                 why: Miss::InvalidKey,
                 may_fill: false,
@@ -137,9 +138,8 @@ where
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return Ok(found);
             }
-            // Within its TTL, it may only not be vouched for: that is better than to load what
-            // may not be stored.
-            Look::Unreached(Some(found)) if found.outcome.age < lifetime.ttl => {
+            // Better than to load what may not be stored.
+            Look::Suspect(found) => {
                 self.counters.stale_hits.up();
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return Ok(found);
@@ -154,6 +154,8 @@ where
                 (None, true, may_fill)
             }
         };
+        // The loader's time is the loader's; the rest of the remote's is left for the fill (G3).
+        let remote_time = deadline.left();
         let began = self.now();
         match self.load(loader).await {
             Ok(value) => {
@@ -163,6 +165,7 @@ where
                     key,
                     lifetime,
                     cost,
+                    remote_time,
                     reached,
                     may_fill,
                 };
@@ -209,10 +212,11 @@ where
             key,
             lifetime,
             cost,
+            remote_time,
             reached,
             may_fill,
         } = landed;
-        let found = self.loaded(Arc::clone(&value), lifetime.ttl);
+        let found = Self::loaded(Arc::clone(&value), lifetime.ttl);
         let Some(key) = key.filter(|_| !lifetime.ttl.is_zero()) else {
             let _ = lead.publish(Ok(found.clone()), || {});
             return Ok(found);
@@ -235,16 +239,20 @@ where
         });
         match (server, bytes) {
             (Some(server), Some(bytes)) if !published.voided => {
-                let remote = Arc::clone(&server.remote);
-                let stay = Stay::begin(&self.shared);
-                let fill = Arc::clone(self).fill(remote, lead, key, bytes, lifetime.total());
-                let fill = async move {
-                    fill.await;
-                    drop(stay);
+                let deadline = Deadline::after(remote_time);
+                let fill = Fill {
+                    remote: Arc::clone(&server.remote),
+                    key,
+                    bytes,
+                    ttl: lifetime.total(),
+                    deadline,
+                    stay: self.shared.gate.stay(),
                 };
+                let fill = Arc::clone(self).fill(lead, fill);
                 // In a task of its own: a fill that was sent must be looked after, whether or
                 // not the caller stays.
-                let _ = self.shared.runtime.spawn(fill).await;
+                let fill = self.shared.runtime.spawn(fill);
+                let _ = tokio::time::timeout_at(deadline.instant(), fill).await;
             }
             (Some(_), _) => self.counters.fills_refused.up(),
             (None, _) => {}
@@ -254,15 +262,16 @@ where
 
     /// Writes a loaded value to the server. The lead is held until then, so that a local write
     /// meanwhile still voids the flight.
-    async fn fill(
-        self: Arc<Self>,
-        remote: Arc<dyn Remote>,
-        lead: Lead<K, V>,
-        key: StoredKey,
-        bytes: Bytes,
-        ttl: Duration,
-    ) {
-        match remote.set(&key, bytes, ttl, self.shared.deadline()).await {
+    async fn fill(self: Arc<Self>, lead: Lead<K, V>, fill: Fill) {
+        let Fill {
+            remote,
+            key,
+            bytes,
+            ttl,
+            deadline,
+            stay: _stay,
+        } = fill;
+        match remote.set(&key, bytes, ttl, deadline).await {
             Ok(()) if !lead.is_voided() => self.counters.fills.up(),
             Ok(()) => {
                 // A local write came while the fill was on its way, and the server may have taken
@@ -283,7 +292,7 @@ where
     }
 
     /// What a caller gets of a load; `ttl` is zero where the value is not stored.
-    pub(crate) fn loaded(&self, value: Arc<V>, ttl: Duration) -> Found<V> {
+    pub(crate) fn loaded(value: Arc<V>, ttl: Duration) -> Found<V> {
         let outcome = Outcome {
             source: Source::Loader,
             freshness: Freshness::Fresh,
@@ -302,7 +311,19 @@ struct Landed<V> {
     key: Option<StoredKey>,
     lifetime: Lifetime,
     cost: Duration,
+    /// What is left of the time that the call grants to the remote.
+    remote_time: Duration,
     /// Whether the lookup reached the server.
     reached: bool,
     may_fill: bool,
+}
+
+/// A write to the server that ends a load.
+struct Fill {
+    remote: Arc<dyn Remote>,
+    key: StoredKey,
+    bytes: Bytes,
+    ttl: Duration,
+    deadline: Deadline,
+    stay: Stay,
 }

@@ -38,12 +38,20 @@ const MAX_SHARDS: u64 = 64;
 /// What an average entry is taken to weigh when tables are first sized. They grow as needed.
 const ASSUMED_BYTES: u64 = 1024;
 
+/// Keys that were evicted and are remembered, as a share of those held; each takes as much room as
+/// an entry. `quick_cache` takes 0.5: on five real traces that brings 0.0 to 0.3 points of hit
+/// ratio, and 1.8 on one (OLTP), for 30 bytes more an entry.
+const GHOSTS: f64 = 0.15;
+/// Up to this many entries the table is made in its full size at once.
+const RESERVED: u64 = 1 << 18;
+
 impl<K: Hash + Eq, V> Quick<K, V> {
     pub(crate) fn new(capacity: NearCapacity) -> Self {
         let limit = capacity.limit();
-        let (shards, items) = match capacity {
-            NearCapacity::Entries(_) | NearCapacity::Off => (limit / SHARD_ENTRIES, limit),
-            NearCapacity::Bytes(_) => (limit / SHARD_BYTES, limit / ASSUMED_BYTES),
+        let (shards, items, ghosts) = match capacity {
+            NearCapacity::Entries(_) | NearCapacity::Off => (limit / SHARD_ENTRIES, limit, GHOSTS),
+            // How many entries there will be is a guess here, and the ghosts are its share.
+            NearCapacity::Bytes(_) => (limit / SHARD_BYTES, limit / ASSUMED_BYTES, 0.5),
         };
         let shards = usize::try_from(shards.clamp(1, MAX_SHARDS)).unwrap_or(1);
         // `quick_cache` halves the shards until each holds 32 items, by the same rule everywhere.
@@ -52,15 +60,27 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             .shards(shards.next_power_of_two())
             .estimated_items_capacity(items)
             .weight_capacity(limit)
+            .ghost_allocation(ghosts)
             .build();
         let hash_builder = DefaultHashBuilder::default();
-        Self(match options {
+        let cache = match options {
             Ok(options) => {
                 Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default())
             }
             // `build` fails only where a capacity was not given, and both are.
             Err(_) => Cache::with(items, limit, ByWeight, hash_builder, Lifecycle::default()),
-        })
+        };
+        if matches!(capacity, NearCapacity::Entries(limit) if limit <= RESERVED) {
+            // A table that grows by doubling ends up to twice as large as it need be.
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a small positive number"
+            )]
+            cache.reserve((items as f64 * (1.0 + ghosts)) as usize);
+        }
+        Self(cache)
     }
 }
 
@@ -98,7 +118,7 @@ where
 
     fn remove_if_expired(&self, key: &NearKey<K>, now: Tick) -> bool {
         self.0
-            .remove_if(&key.as_ref(), |stored| stored.life.expires <= now)
+            .remove_if(&key.as_ref(), |stored| stored.life().expires <= now)
             .is_some()
     }
 
@@ -137,6 +157,6 @@ where
     fn walk(&self) -> impl Iterator<Item = (NearKey<K>, Tick)> + Send {
         self.0
             .iter()
-            .map(|(key, stored)| (key, stored.life.expires))
+            .map(|(key, stored)| (key, stored.life().expires))
     }
 }

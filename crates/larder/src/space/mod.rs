@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) remote: Arc<dyn Remote>,
     /// What a call grants to all its remote work.
     pub(crate) timeout: Duration,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
@@ -127,7 +127,7 @@ where
         let stored = self.near.as_ref()?.get(at)?;
         self.shared
             .clock
-            .is_before(stored.good_until)
+            .is_before(stored.good_until())
             .then_some(stored)
     }
 
@@ -148,13 +148,13 @@ where
         source: Source,
         freshness: Freshness,
     ) -> Found<V> {
-        let now = self.now();
+        let (now, life) = (self.now(), stored.life());
         let outcome = Outcome {
             source,
             freshness,
-            age: now.since(stored.life.born),
+            age: now.since(life.born),
             ttl_left: if freshness.is_fresh() {
-                stored.life.fresh_until.since(now)
+                life.fresh_until.since(now)
             } else {
                 Duration::ZERO
             },
@@ -229,12 +229,7 @@ where
             };
             (short, short.fresh_until)
         };
-        Stored {
-            value,
-            life,
-            good_until,
-            weight,
-        }
+        Stored::new(value, weight, life, good_until)
     }
 
     /// What an entry weighs in the unit of the near tier's capacity. `encoded` is the length of

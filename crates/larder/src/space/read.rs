@@ -24,7 +24,10 @@ pub(crate) enum Look<V> {
     Fresh(Found<V>),
     /// To be served only where nothing better can be had.
     Stale(Found<V>),
-    /// The server was not reached. Beside it, what the near tier still holds within its TTL.
+    /// The server was not reached, and the near tier holds a value within its TTL that nobody
+    /// vouches for now.
+    Suspect(Found<V>),
+    /// The server was not reached. Beside it, what the near tier holds past its TTL.
     Unreached(Option<Found<V>>),
     /// Nothing to serve.
     Missed {
@@ -68,7 +71,9 @@ where
                 self.counters.remote_hits.up();
                 Some(found)
             }
-            Look::Stale(found) | Look::Unreached(Some(found)) if wanted == Wanted::AlsoStale => {
+            Look::Stale(found) | Look::Suspect(found) | Look::Unreached(Some(found))
+                if wanted == Wanted::AlsoStale =>
+            {
                 self.counters.stale_hits.up();
                 Some(found)
             }
@@ -76,7 +81,7 @@ where
                 self.counters.missed(Miss::Absent);
                 None
             }
-            Look::Unreached(_) => {
+            Look::Suspect(_) | Look::Unreached(_) => {
                 self.counters.missed(Miss::RemoteUnavailable);
                 None
             }
@@ -127,13 +132,16 @@ where
             }
             Err(error) => {
                 tracing::debug!(target: "larder::remote", %key, %error, "read failed");
-                Look::Unreached(kept.map(|stored| {
-                    self.found(
-                        &stored,
-                        Source::Near,
-                        Freshness::Stale(StaleReason::RemoteUnavailable),
-                    )
-                }))
+                let Some(stored) = kept else {
+                    return Look::Unreached(None);
+                };
+                let unavailable = Freshness::Stale(StaleReason::RemoteUnavailable);
+                let found = self.found(&stored, Source::Near, unavailable);
+                if self.now() < stored.life().fresh_until {
+                    Look::Suspect(found)
+                } else {
+                    Look::Unreached(Some(found))
+                }
             }
         }
     }
@@ -145,7 +153,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_tier()?.get(at)?;
-        (self.now() < stored.life.expires).then_some(stored)
+        (self.now() < stored.life().expires).then_some(stored)
     }
 
     /// What the server's bytes are worth. What is fresh is offered to the near tier.

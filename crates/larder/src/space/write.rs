@@ -9,7 +9,6 @@ use tokio::time::timeout_at;
 
 use super::{Server, Space};
 use crate::error::Error;
-use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey};
 use crate::load::{Fills, Ticket};
 use crate::near::{Admission, Engine, Life, NearKey, NearRef, Stored};
@@ -168,7 +167,9 @@ where
         let Some(near) = self.near_tier() else {
             return false;
         };
-        let live = near.get(at).is_some_and(|stored| now < stored.life.expires);
+        let live = near
+            .get(at)
+            .is_some_and(|stored| now < stored.life().expires);
         near.remove(at) && live
     }
 
@@ -177,7 +178,7 @@ where
         &self,
         write: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        let stay = Stay::begin(&self.shared);
+        let stay = self.shared.gate.stay();
         let write = async move {
             let _stay = stay;
             write.await
@@ -217,7 +218,7 @@ impl Server {
                 server.lineage,
             )
         });
-        let millis = |d: Duration| u64::try_from(d.as_micros().div_ceil(1_000));
+        let millis = |d: Duration| u64::try_from(d.as_millis());
         let header = Header {
             codec: self.codec.id(),
             schema: self.schema,
@@ -227,7 +228,6 @@ impl Server {
             ttl_ms: millis(lifetime.ttl).unwrap_or(u64::MAX),
             stale_ms: millis(lifetime.stale).unwrap_or(u64::MAX),
             cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
-            ..Header::default()
         };
         wire::encode(&header, key.original(), &[], |out| {
             Ok(self.codec.encode(value, out)?)

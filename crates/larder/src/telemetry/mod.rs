@@ -3,6 +3,6 @@
 mod counter;
 mod stats;
 
-pub(crate) use counter::Counter;
+pub(crate) use counter::{Counter, HitCounter};
 pub use stats::CacheStats;
 pub(crate) use stats::{Counters, Miss};

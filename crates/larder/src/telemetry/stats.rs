@@ -1,10 +1,10 @@
 //! A cache's counters, and the snapshot of them that a user reads.
 
-use super::Counter;
+use super::{Counter, HitCounter};
 
 /// Declares the live counters and their public snapshot from one list, so that none is forgotten.
 macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $counter:ty,)+) => {
         /// What a cache has counted since it was opened, in this process.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
@@ -14,7 +14,7 @@ macro_rules! counters {
 
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
-            $(pub(crate) $name: Counter,)+
+            $(pub(crate) $name: $counter,)+
         }
 
         impl Counters {
@@ -27,41 +27,41 @@ macro_rules! counters {
 
 counters! {
     /// Fresh answers from the memory of this process.
-    near_hits,
+    near_hits: HitCounter,
     /// Fresh answers from the server.
-    remote_hits,
+    remote_hits: Counter,
     /// Answers past their TTL, or not known to be current, from either tier.
-    stale_hits,
+    stale_hits: Counter,
     /// Lookups that found nothing stored.
-    misses_absent,
+    misses_absent: Counter,
     /// Lookups that missed because the server could not be asked.
-    misses_remote_unavailable,
+    misses_remote_unavailable: Counter,
     /// Lookups that missed because this program cannot read what the server holds: another
     /// schema or codec, a newer version, truncated or corrupt bytes.
-    misses_unreadable,
+    misses_unreadable: Counter,
     /// Lookups that missed because the key, or the tenant's name, cannot be stored.
-    misses_invalid_key,
+    misses_invalid_key: Counter,
     /// Loads begun.
-    loads,
+    loads: Counter,
     /// Loads that ended in an error or a panic.
-    load_failures,
+    load_failures: Counter,
     /// Callers that waited for a load that another caller began.
-    loads_joined,
+    loads_joined: Counter,
     /// Loaded values written to the server.
-    fills,
+    fills: Counter,
     /// Loaded values not written to the server: invalidated meanwhile, too large, or because a
     /// newer program's value holds the key.
-    fills_refused,
+    fills_refused: Counter,
     /// Loaded values that the server did not take.
-    fills_failed,
+    fills_failed: Counter,
     /// Values set.
-    sets,
+    sets: Counter,
     /// Keys removed.
-    removes,
+    removes: Counter,
     /// Values too large for the near tier.
-    near_refused,
+    near_refused: Counter,
     /// Expired near entries that the sweep freed.
-    near_swept,
+    near_swept: Counter,
 }
 
 /// Why a lookup missed.

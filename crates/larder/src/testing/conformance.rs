@@ -15,7 +15,7 @@ use crate::remote::{Deadline, Remote};
 /// What an operation of the kit grants to the remote: far more than one that works needs.
 const BUDGET: Duration = Duration::from_secs(10);
 /// When the kit gives a promise up as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Holds an implementation of [`Remote`] to what the trait promises.
 ///
@@ -139,8 +139,8 @@ impl<R: Remote> Kit<R> {
     }
 
     /// The key of a label, in this run.
-    pub(super) fn key(&self, label: impl CacheKey) -> Result<StoredKey, String> {
-        self.place(None, &label)
+    pub(super) fn key(&self, label: &(impl CacheKey + ?Sized)) -> Result<StoredKey, String> {
+        self.place(None, label)
     }
 
     pub(super) fn place<Q: CacheKey + ?Sized>(

@@ -26,17 +26,17 @@ pub use conformance::{BrokenPromise, BrokenPromises, conformance};
 use crate::error::Error;
 use crate::key::{CacheKey, CacheName, Prefix, StoredKey};
 
-/// The stored key of `key` in the cache called `name`, under the prefix `test:`.
+/// The stored key of `key` in the cache called `name`, under the default prefix.
 ///
 /// ```
 /// let key = larder::testing::stored_key("users", &42)?;
-/// assert_eq!(key.as_str(), "test:users:42");
+/// assert_eq!(key.as_str(), "cache:users:42");
 /// # Ok::<(), larder::Error>(())
 /// ```
 ///
 /// # Errors
 /// Where the name is empty or too long, or the key cannot be stored.
 pub fn stored_key<Q: CacheKey + ?Sized>(name: &str, key: &Q) -> Result<StoredKey, Error> {
-    let (prefix, name) = (Prefix::new("test")?, CacheName::new(name)?);
+    let (prefix, name) = (Prefix::default(), CacheName::new(name)?);
     Ok(StoredKey::new(&prefix, None, &name, key)?)
 }

@@ -12,7 +12,7 @@ use crate::key::StoredKey;
 use crate::remote::{Deadline, Remote, RemoteState};
 
 /// Long enough not to expire during a check.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn demand(fine: bool, broken: impl FnOnce() -> String) -> Verdict {
     if fine { Ok(()) } else { Err(broken()) }
@@ -77,7 +77,7 @@ pub(super) async fn bytes<R: Remote>(kit: &Kit<R>) -> Verdict {
         pattern(1 << 20),
     ];
     for value in values {
-        let key = kit.key(("bytes", value.len()))?;
+        let key = kit.key(&("bytes", value.len()))?;
         kit.set(&key, value.clone(), LONG).await?;
         // Twice: a store may take another way once it has seen a large value.
         for _ in 0..2 {
@@ -154,7 +154,7 @@ pub(super) async fn keys<R: Remote>(kit: &Kit<R>) -> Verdict {
 
 /// Looks until the value is gone. Returns when that was seen, since before it was set.
 async fn life<R: Remote>(kit: &Kit<R>, ttl: Duration) -> Result<Duration, String> {
-    let key = kit.key(("life", u64::try_from(ttl.as_micros()).unwrap_or(0)))?;
+    let key = kit.key(&("life", u64::try_from(ttl.as_micros()).unwrap_or(0)))?;
     let value = Bytes::from_static(b"value");
     let began = Instant::now();
     kit.set(&key, value.clone(), ttl).await?;
@@ -252,7 +252,7 @@ pub(super) async fn deadline<R: Remote>(kit: &Kit<R>) -> Verdict {
 }
 
 pub(super) async fn dropped<R: Remote>(kit: &Kit<R>) -> Verdict {
-    let key = |at: u32| kit.key(("dropped", at));
+    let key = |at: u32| kit.key(&("dropped", at));
     let value = |at: u32| Bytes::from(format!("value {at}"));
     for at in 0..100 {
         kit.set(&key(at)?, value(at), LONG).await?;
@@ -286,7 +286,7 @@ pub(super) async fn crowd<R: Remote>(kit: &Kit<R>) -> Verdict {
     let mut crowd = JoinSet::new();
     for at in 0..1_000_usize {
         let remote = Arc::clone(if at % 2 == 0 { &kit.remote } else { &kit.other });
-        let key = kit.key(("crowd", at))?;
+        let key = kit.key(&("crowd", at))?;
         // Every hundredth is large.
         let value = if at % 100 == 0 {
             pattern((64 << 10) + at)

@@ -35,7 +35,7 @@
 //! version.
 //!
 //! # Who reads and overwrites what
-//! [`read`] answers with the value, or with a [`Reject`]: a miss, its reason for the metrics, and
+//! [`read()`] answers with the value, or with a [`Reject`]: a miss, its reason for the metrics, and
 //! whether the value that a load then brings may take the slot (G3, G9).
 
 mod codec;

@@ -141,3 +141,6 @@ pub fn read<V: DeserializeOwned>(
     let value = envelope.decode(expected_original, codec, schema)?;
     Ok((envelope.header, value))
 }
+
+#[cfg(test)]
+mod tests;

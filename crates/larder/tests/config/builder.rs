@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use larder::config::{Backend, BackendChoice, Config, ConfigBuilder, MAX_TTL};
+use larder::MAX_TTL;
+use larder::config::{Backend, BackendChoice, Config, ConfigBuilder};
 
 use super::{config, pairs, password, tcp};
 
@@ -41,7 +42,7 @@ const SAME: [(&str, Change); 22] = [
     ("VALKEY_CACHE_TTL=1.5", |b| {
         b.remote_ttl(Duration::from_millis(1500))
     }),
-    ("CACHE_DEFAULT_TTL=3155760000", |b| b.memory_ttl(MAX_TTL)),
+    ("CACHE_DEFAULT_TTL=315576000", |b| b.memory_ttl(MAX_TTL)),
     ("CACHE_KEY_PREFIX=app", |b| b.prefix("app")),
 ];
 
@@ -102,7 +103,7 @@ fn a_value_from_code_is_checked_like_any_other() {
         (
             server().memory_ttl(MAX_TTL + Duration::from_nanos(1)),
             "ConfigBuilder::memory_ttl",
-            "3155760000.000000001",
+            "315576000.000000001",
         ),
         (server().prefix(""), "ConfigBuilder::prefix", ""),
         (server().prefix("a b"), "ConfigBuilder::prefix", "a b"),

@@ -18,8 +18,8 @@ fn an_error_lists_every_problem_in_the_order_of_the_table() {
   VALKEY_MAX_CONNECTIONS is "0", expected a whole number from 1 to 1024
   REDIS_RETRY_ON_TIMEOUT is "x", expected one of true, false, 1, 0, yes, no, on, off
   VALKEY_TIMEOUT is "0", expected seconds, more than 0 and at most 3600, such as 4 or 0.5
-  CACHE_PERSISTENT_TTL is "-1", expected seconds from 0 to 3155760000, such as 300 or 0.5; 0 means do not store
-  CACHE_DEFAULT_TTL is "5m", expected seconds from 0 to 3155760000, such as 300 or 0.5; 0 means do not store
+  CACHE_PERSISTENT_TTL is "-1", expected seconds from 0 to 315576000, such as 300 or 0.5; 0 means do not store
+  CACHE_DEFAULT_TTL is "5m", expected seconds from 0 to 315576000, such as 300 or 0.5; 0 means do not store
   CACHE_KEY_PREFIX is "*", expected 1 to 100 of the characters A-Z a-z 0-9 - . _ : / @ = , + (a : is added where it does not end with one)"#;
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.problems().len(), 10);

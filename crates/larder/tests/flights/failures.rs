@@ -126,7 +126,7 @@ async fn a_stale_value_stands_in_for_a_loader_that_fails() {
     cache.set(&1, "old".to_owned()).await.unwrap();
     let fails = || async { Err::<String, _>(io::Error::other("the source is down")) };
     clock.advance(super::common::secs(89));
-    let found = cache.fetch(&1, fails).await.unwrap();
+    let found = cache.lookup_or_load(&1, fails).await.unwrap();
     assert_eq!(found.as_str(), "old");
     assert_eq!(
         found.outcome.freshness,
@@ -134,7 +134,7 @@ async fn a_stale_value_stands_in_for_a_loader_that_fails() {
     );
     assert_eq!(found.outcome.source, Source::Near);
     clock.advance(super::common::secs(1));
-    let error = cache.fetch(&1, fails).await.unwrap_err();
+    let error = cache.lookup_or_load(&1, fails).await.unwrap_err();
     assert_eq!(error.loader().unwrap().to_string(), "the source is down");
 }
 

@@ -33,7 +33,7 @@ async fn send_callers(cache: &Cache<u32, String>, runs: &Runs) -> Vec<larder::Ou
                 eventually("all callers come", all).await;
                 Ok::<_, io::Error>("loaded".to_owned())
             };
-            cache.fetch(&1, load).await.unwrap()
+            cache.lookup_or_load(&1, load).await.unwrap()
         });
     }
     let found = soon("the callers", callers.join_all()).await;

@@ -18,7 +18,7 @@ async fn a_value_is_fresh_within_its_ttl_and_not_beyond() {
     let (larder, clock) = in_memory().await;
     let cache = opened(&larder, secs(60), Duration::ZERO);
     cache.set(&1, "Ann".to_owned()).await.unwrap();
-    clock.advance(secs(60) - Duration::from_micros(1));
+    clock.advance(Duration::from_micros(59_999_999));
     assert_eq!(
         cache.get(&1).await.as_deref().map(String::as_str),
         Some("Ann")
@@ -74,7 +74,10 @@ async fn a_stale_value_is_found_by_lookup_only_and_declared() {
         (secs(89), secs(0))
     );
     // A loader is run, and what it brings replaces the stale value.
-    let found = cache.fetch(&1, always("Bob".to_owned())).await.unwrap();
+    let found = cache
+        .lookup_or_load(&1, always("Bob".to_owned()))
+        .await
+        .unwrap();
     assert_eq!(
         (found.as_str(), found.outcome.source),
         ("Bob", Source::Loader)
@@ -139,7 +142,10 @@ async fn a_ttl_of_zero_stores_nothing_and_takes_away_what_was_there() {
     let runs = Runs::default();
     for _ in 0..2 {
         let entry = cache.entry(&1).ttl(Duration::ZERO);
-        let found = entry.fetch(runs.load("Cid".to_owned())).await.unwrap();
+        let found = entry
+            .lookup_or_load(runs.load("Cid".to_owned()))
+            .await
+            .unwrap();
         assert_eq!(found.outcome.ttl_left, Duration::ZERO);
     }
     assert_eq!(runs.get(), 2);

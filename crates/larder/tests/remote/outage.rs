@@ -211,7 +211,7 @@ async fn during_an_outage_what_is_in_memory_is_served_as_stale(kind: Kind) {
     // Within its TTL it is better than a load that could not be stored.
     let runs = Runs::default();
     let found = cache
-        .fetch(&1, runs.load("loaded".to_owned()))
+        .lookup_or_load(&1, runs.load("loaded".to_owned()))
         .await
         .unwrap();
     assert_eq!((found.as_str(), runs.get()), ("Ann", 0));
@@ -220,7 +220,7 @@ async fn during_an_outage_what_is_in_memory_is_served_as_stale(kind: Kind) {
     assert!(cache.remove(&1).await.is_err());
     assert!(cache.lookup(&1).await.is_none());
     let found = cache
-        .fetch(&1, runs.load("loaded".to_owned()))
+        .lookup_or_load(&1, runs.load("loaded".to_owned()))
         .await
         .unwrap();
     assert_eq!((found.as_str(), runs.get()), ("loaded", 1));

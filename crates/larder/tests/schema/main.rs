@@ -199,7 +199,10 @@ async fn the_older_declared_version_never_overwrites_the_newer(kind: Kind) {
         let (old, new) = (declared(1).await, declared(2).await);
         let monitor = server.monitor().unwrap();
         for turn in 0..20 {
-            let found = old.fetch(&1, always("old".to_owned())).await.unwrap();
+            let found = old
+                .lookup_or_load(&1, always("old".to_owned()))
+                .await
+                .unwrap();
             assert_eq!(found.as_str(), "old", "{codec:?}");
             assert_eq!(found.outcome.source, Source::Loader);
             let runs = Runs::default();

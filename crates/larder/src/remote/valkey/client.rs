@@ -27,14 +27,14 @@ impl std::fmt::Debug for Client {
     }
 }
 
-fn no_connection(error: RemoteError) -> RedisError {
+fn no_connection(error: &RemoteError) -> RedisError {
     (ErrorKind::Io, "no connection", error.to_string()).into()
 }
 
 impl ConnectionLike for Client {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
-            let mut connection = self.0.connection().map_err(no_connection)?;
+            let mut connection = self.0.connection().map_err(|error| no_connection(&error))?;
             connection.req_packed_command(cmd).await
         })
     }
@@ -46,7 +46,7 @@ impl ConnectionLike for Client {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
-            let mut connection = self.0.connection().map_err(no_connection)?;
+            let mut connection = self.0.connection().map_err(|error| no_connection(&error))?;
             connection.req_packed_commands(cmd, offset, count).await
         })
     }

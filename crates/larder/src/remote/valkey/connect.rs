@@ -34,8 +34,8 @@ pub enum ConnectError {
     },
     /// The server wants another user or password.
     #[error(
-        "{address} refused the user or password: {reason} (set VALKEY_PASSWORD or REDIS_PASSWORD, \
-         and the username where there is one)"
+        "{address} refused the user or password: {reason} (they come from the URL, or from \
+         VALKEY_USERNAME and VALKEY_PASSWORD, REDIS_USERNAME and REDIS_PASSWORD)"
     )]
     Authentication {
         /// Host and port, or the socket's path.
@@ -44,7 +44,10 @@ pub enum ConnectError {
         reason: String,
     },
     /// The server has no such database.
-    #[error("{address} has no database {database}: {reason} (set VALKEY_DB or REDIS_DB)")]
+    #[error(
+        "{address} has no database {database}: {reason} (the number comes from the URL's path, or \
+         from VALKEY_DB or REDIS_DB)"
+    )]
     Database {
         /// Host and port, or the socket's path.
         address: String,
@@ -70,6 +73,21 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// What is wrong, without saying where.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Unreachable { reason, .. } => reason.clone(),
+            Self::Authentication { reason, .. } => {
+                format!("the user or password was refused: {reason}")
+            }
+            Self::Database {
+                database, reason, ..
+            } => format!("there is no database {database}: {reason}"),
+            Self::NotAServer { reason, .. } => format!("not a Valkey or Redis server: {reason}"),
+            Self::Tls { .. } => "TLS is not supported by this version".to_owned(),
+        }
+    }
+
     /// Whether waiting cannot help: a setting is wrong.
     pub fn is_permanent(&self) -> bool {
         !matches!(self, Self::Unreachable { .. })
@@ -198,27 +216,35 @@ impl Target {
     }
 
     fn explain(&self, error: &RedisError) -> ConnectError {
-        let (address, reason) = (self.address.clone(), error.to_string());
-        let code = error.code().unwrap_or_default();
-        if error.kind() == ErrorKind::AuthenticationFailed
-            || ["NOAUTH", "WRONGPASS"].contains(&code)
-            || reason.contains("NOAUTH")
-            || reason.contains("WRONGPASS")
-        {
+        let address = self.address.clone();
+        let text = error.to_string();
+        let says = |word| text.contains(word);
+        // What the server itself said, where it said something.
+        let reason = error.detail().map_or_else(|| text.clone(), str::to_owned);
+        if error.kind() == ErrorKind::AuthenticationFailed || says("NOAUTH") || says("WRONGPASS") {
             ConnectError::Authentication { address, reason }
-        } else if reason.contains("DB index") || reason.contains("SELECT") {
+        } else if says("DB index") || says("SELECT") {
             ConnectError::Database {
                 address,
                 database: self.database,
                 reason,
             }
+        } else if error.kind() == ErrorKind::RESP3NotSupported {
+            ConnectError::NotAServer { address, reason }
         } else if matches!(
             error.kind(),
-            ErrorKind::Parse | ErrorKind::RESP3NotSupported | ErrorKind::UnexpectedReturnType
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType
         ) {
-            ConnectError::NotAServer { address, reason }
+            // A parser's complaint about foreign bytes tells nobody more.
+            ConnectError::NotAServer {
+                address,
+                reason: "it answered in another protocol".to_owned(),
+            }
         } else {
-            ConnectError::Unreachable { address, reason }
+            ConnectError::Unreachable {
+                address,
+                reason: text,
+            }
         }
     }
 }

@@ -155,7 +155,12 @@ impl Link {
         let answer = self.send(command, deadline).await;
         match answer {
             Err(RemoteError::Timeout { .. }) if fair => self.0.breaker.timed_out(),
-            Err(RemoteError::Timeout { .. }) => {}
+            // Nothing was sent, or nobody waited for the answer: neither says anything.
+            Err(
+                RemoteError::Timeout { .. }
+                | RemoteError::Disconnected { .. }
+                | RemoteError::Closed,
+            ) => {}
             _ => self.0.breaker.answered(),
         }
         answer
@@ -228,21 +233,19 @@ impl Link {
                     inner.broken.notify_one();
                 }
             };
-            let reason = match self.0.target.connect(&self.0.clock, broken).await {
+            let (reason, failed) = match self.0.target.connect(&self.0.clock, broken).await {
                 Ok(connected) => {
                     backoff.reset();
-                    self.keep(connected).await
+                    (self.keep(connected).await, None)
                 }
-                Err(error) => {
-                    let reason = error.to_string();
-                    // Before it is announced: who waits for it asks for the reason next.
-                    self.set(Connection::Down(reason.clone()));
-                    self.0.attempts.send_replace(Some(Err(error)));
-                    reason
-                }
+                Err(error) => (error.reason(), Some(error)),
             };
             if !self.set(Connection::Down(reason.clone())) {
                 return;
+            }
+            // After the state, so that whoever waited for the attempt finds the reason there.
+            if let Some(error) = failed {
+                self.0.attempts.send_replace(Some(Err(error)));
             }
             let wait = backoff.next(chance());
             tracing::warn!(
@@ -279,12 +282,11 @@ impl Link {
         self.0.attempts.send_replace(Some(Ok(())));
         let mut unanswered = 0;
         loop {
-            if timeout(HEARTBEAT, self.0.broken.notified()).await.is_ok() {
-                if self.is_closed() {
-                    return String::new();
-                }
-                // A note from the connection before this one may still lie here: ask.
+            let woken = timeout(HEARTBEAT, self.0.broken.notified()).await.is_ok();
+            if woken && self.is_closed() {
+                return String::new();
             }
+            // Woken or not, ask: the note may be of the connection before this one.
             let asked = ask_time(&mut connection, &self.0.clock, lineage);
             match timeout(self.0.target.timeout.min(HEARTBEAT), asked).await {
                 Ok(Ok(sample)) => {

@@ -1,12 +1,12 @@
 //! Valkey and Redis, on multiplexed connections that this library supervises.
 //!
-//! - A [`Link`](link) is one connection and the task that makes it, watches it and makes it
+//! - A link is one connection and the task that makes it, watches it and makes it
 //!   again, with jittered backoff. All callers share it: requests are pipelined.
 //! - Large values travel on a link of their own, since an answer delays all that stand behind it.
 //!   A write knows its size. A read does not, so for a while after large values were seen, reads
 //!   first ask for the beginning of the value only, and fetch the rest of a large one elsewhere.
-//! - A [breaker] stops asking a server that takes requests and does not answer. One heartbeat a
-//!   second probes it, and tells the [server's time](server_clock).
+//! - A breaker stops asking a server that takes requests and does not answer. One heartbeat a
+//!   second probes it, and tells the server's time.
 
 mod backoff;
 mod breaker;
@@ -16,7 +16,7 @@ mod link;
 mod server_clock;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ const LARGE: usize = 64 << 10;
 /// The longest value that is sent, in bytes: the servers' own default limit (`proto-max-bulk-len`).
 const MAX_VALUE: usize = 512 << 20;
 /// How long reads stay careful after a large value was seen.
-const CAREFUL_FOR: Duration = Duration::from_secs(60);
+const CAREFUL_FOR: Duration = Duration::from_mins(1);
 
 /// A Valkey or Redis server as the remote tier.
 pub struct Valkey {
@@ -46,7 +46,7 @@ pub struct Valkey {
     links: Box<[Link]>,
     /// Made when the first large value comes by.
     bulk: OnceLock<Link>,
-    next: AtomicU64,
+    next: AtomicUsize,
     careful_until: AtomicU64,
     clock: Clock,
 }
@@ -72,7 +72,7 @@ impl Valkey {
             target,
             links,
             bulk: OnceLock::new(),
-            next: AtomicU64::new(0),
+            next: AtomicUsize::new(0),
             careful_until: AtomicU64::new(0),
             clock,
         };
@@ -96,7 +96,7 @@ impl Valkey {
         // Each operation takes the next link. With one, which measured best, there is no choice.
         let turn = match self.links.len() {
             1 => 0,
-            n => self.next.fetch_add(1, Ordering::Relaxed) as usize % n,
+            n => self.next.fetch_add(1, Ordering::Relaxed) % n,
         };
         &self.links[turn]
     }

@@ -93,7 +93,7 @@ mod tests {
         // The server's clock shows 500,000 ms at START, and answers at once on arrival.
         for arrival in [0, 3, 10] {
             let sample = sample(0, 10, 500_000 + arrival);
-            let now = START.plus(Duration::from_secs(60));
+            let now = START.plus(Duration::from_mins(1));
             let estimate = sample.at(now);
             assert!(
                 estimate.now_ms.abs_diff(560_000) <= estimate.error_ms,

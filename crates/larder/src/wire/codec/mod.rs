@@ -24,7 +24,7 @@ pub enum Codec {
     #[cfg(feature = "json")]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     Json,
-    /// MessagePack with named fields: describes itself, and is smaller than JSON.
+    /// `MessagePack` with named fields: describes itself, and is smaller than JSON.
     #[cfg(feature = "msgpack")]
     #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
     MessagePack,
@@ -65,11 +65,12 @@ pub enum CodecError {
     not(any(feature = "json", feature = "msgpack", feature = "postcard")),
     expect(
         unused_variables,
+        unreachable_code,
         reason = "without a codec no value of the enum exists"
     )
 )]
 impl Codec {
-    /// The codec of a cache that names none: JSON, else MessagePack, else none. Never postcard,
+    /// The codec of a cache that names none: JSON, else `MessagePack`, else none. Never postcard,
     /// which demands a schema.
     pub const DEFAULT: Option<Self> = {
         #[cfg(feature = "json")]

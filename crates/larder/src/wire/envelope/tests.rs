@@ -76,7 +76,7 @@ fn the_format_is_fixed_to_the_byte() {
         "5000",
         "00",
         "01",
-        "GOLDENCRC",
+        "cdb5d942",
         "09000000",
         "07000000",
         "0200",

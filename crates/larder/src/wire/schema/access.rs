@@ -127,13 +127,11 @@ impl EnumAccess<'static> for Chosen<'_> {
     ) -> Result<(S::Value, Self), TraceError> {
         let index = u32::try_from(self.index).unwrap_or(u32::MAX);
         let index: U32Deserializer<TraceError> = index.into_deserializer();
-        match seed.deserialize(index) {
-            Ok(value) => Ok((value, self)),
-            Err(_) => {
-                let stop = self.tracer.containers.refuse(self.id, self.index);
-                Err(self.tracer.stop(stop))
-            }
-        }
+        let Ok(value) = seed.deserialize(index) else {
+            let stop = self.tracer.containers.refuse(self.id, self.index);
+            return Err(self.tracer.stop(stop));
+        };
+        Ok((value, self))
     }
 }
 

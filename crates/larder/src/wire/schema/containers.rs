@@ -40,8 +40,6 @@ enum Kind {
     Enum {
         names: &'static [&'static str],
         variants: Vec<Variant>,
-        /// The first variant of which a value could be made.
-        base: Option<usize>,
     },
 }
 
@@ -59,6 +57,9 @@ pub(super) struct Containers {
     choices: Vec<(usize, usize)>,
     /// How many bodies are known; grows with each thing that is learned.
     pub(super) known: usize,
+    /// For each container, how many others the smallest value of it has within each other; `None`
+    /// where no value that ends is known. Made when so many bodies were known.
+    ranks: (usize, Vec<Option<u32>>),
     /// The steps taken to find a way to an unfinished enum.
     pub(super) steps: usize,
 }
@@ -116,7 +117,6 @@ impl Containers {
                     entered: Entered::No,
                 })
                 .collect(),
-            base: None,
         })
     }
 
@@ -135,6 +135,7 @@ impl Containers {
     /// Enters a struct: returns whether it is to be cut short, and what to hand to
     /// [`leave`](Self::leave).
     pub(super) fn enter(&mut self, id: usize, cut: bool) -> Result<(bool, Entered), Stop> {
+        let ends = self.rank(id).is_some();
         let Some(Kind::Struct { entered, .. }) = self.kind(id) else {
             return Err(Stop::GiveUp(
                 "it reads a thing both as a struct and as an enum".to_owned(),
@@ -144,6 +145,7 @@ impl Containers {
         let cut = match before {
             Entered::No => cut,
             Entered::Once => true,
+            Entered::Cut if ends => true,
             Entered::Cut => return Err(Stop::DeadEnd),
         };
         *entered = if cut { Entered::Cut } else { Entered::Once };
@@ -203,28 +205,57 @@ impl Containers {
         } else {
             self.toward_unfinished(id)
         };
-        let Some(Kind::Enum { variants, base, .. }) = self.list.get(id).map(|c| &c.kind) else {
+        let smallest = self.smallest(id);
+        let Some(Kind::Enum { variants, .. }) = self.list.get(id).map(|c| &c.kind) else {
             return None;
         };
-        let entered = |index: usize| variants.get(index).map(|variant| variant.entered);
-        let fresh_base = base.filter(|&base| entered(base) == Some(Entered::No));
         let todo = variants
             .iter()
             .position(|v| v.entered == Entered::No && v.worth_a_try(self.known));
-        let again = || {
-            base.iter()
-                .copied()
-                .chain(0..variants.len())
-                .find(|&index| entered(index) == Some(Entered::Once))
+        let again = variants.iter().position(|v| v.entered == Entered::Once);
+        let seen = todo.or(steered).map(|index| (index, false));
+        let ended = smallest.map(|index| (index, true));
+        let first = if cut { ended.or(seen) } else { seen.or(ended) };
+        first.or(again.map(|index| (index, true)))
+    }
+
+    /// The variant with the smallest value that ends, once options in it are `None` and sequences
+    /// empty.
+    fn smallest(&mut self, id: usize) -> Option<usize> {
+        self.rank(id)?;
+        let Some(Kind::Enum { variants, .. }) = self.list.get(id).map(|c| &c.kind) else {
+            return None;
         };
-        if cut {
-            fresh_base
-                .map(|index| (index, true))
-                .or(todo.map(|index| (index, false)))
-        } else {
-            todo.or(steered).or(fresh_base).map(|index| (index, false))
+        let rank = |variant: &Variant| rank_of(variant.body.as_ref(), &self.ranks.1);
+        let ranked = (0..)
+            .zip(variants)
+            .filter_map(|(index, v)| Some((rank(v)?, index)));
+        ranked.min().map(|(_, index)| index)
+    }
+
+    fn rank(&mut self, id: usize) -> Option<u32> {
+        if self.ranks.0 != self.known {
+            self.ranks = (self.known, vec![None; self.list.len()]);
+            // Each round finds all of one rank more.
+            let mut rank = 0;
+            let mut found = true;
+            while found {
+                found = false;
+                let before = self.ranks.1.clone();
+                for (container, slot) in self.list.iter().zip(&mut self.ranks.1) {
+                    if slot.is_none() {
+                        *slot = container
+                            .bodies()
+                            .filter_map(|b| rank_of(Some(b), &before))
+                            .min();
+                        found |= slot.is_some();
+                    }
+                }
+                rank += 1;
+            }
+            self.steps += rank;
         }
-        .or_else(|| again().map(|index| (index, true)))
+        *self.ranks.1.get(id)?
     }
 
     /// A finished variant through which an unfinished enum can be reached.
@@ -287,9 +318,6 @@ impl Containers {
         }
         variant.body = Some(body);
         variant.state = State::Done;
-        if let Some(Kind::Enum { base, .. }) = self.kind(id) {
-            base.get_or_insert(index);
-        }
         self.known += 1;
         self.choices.pop();
         Ok(())
@@ -344,6 +372,18 @@ impl Containers {
     }
 }
 
+/// One more than the greatest rank of the containers without which there is no such body.
+fn rank_of(body: Option<&Body>, ranks: &[Option<u32>]) -> Option<u32> {
+    let mut rank = Some(0);
+    body?.required(&mut |id| {
+        let inner = ranks.get(id).copied().flatten();
+        rank = rank
+            .zip(inner)
+            .map(|(rank, inner): (u32, u32)| rank.max(inner + 1));
+    });
+    rank
+}
+
 impl Variant {
     fn worth_a_try(&self, known: usize) -> bool {
         match self.state {
@@ -358,9 +398,9 @@ impl Container {
     fn finished(&self) -> bool {
         match &self.kind {
             Kind::Struct { body, .. } => body.is_some(),
-            Kind::Enum { variants, base, .. } => {
+            Kind::Enum { variants, .. } => {
                 let open = |v: &Variant| matches!(v.state, State::Todo | State::Deferred(_));
-                base.is_some() && !variants.iter().any(open)
+                variants.iter().any(|v| v.state == State::Done) && !variants.iter().any(open)
             }
         }
     }

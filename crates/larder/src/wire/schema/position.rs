@@ -49,7 +49,7 @@ impl Within {
     }
 }
 
-impl<'t> Position<'t> {
+impl Position<'_> {
     fn leaf<V: Visitor<'static>, C>(
         self,
         shape: &'static str,

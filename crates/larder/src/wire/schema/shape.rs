@@ -37,17 +37,18 @@ pub(super) enum Definition<'t> {
 }
 
 impl Shape {
-    /// Calls `found` with each container that is read here.
-    pub(super) fn containers(&self, found: &mut impl FnMut(usize)) {
+    fn containers(&self, optional: bool, found: &mut impl FnMut(usize)) {
         match self {
-            Self::Unread | Self::Leaf(_) => {}
-            Self::Option(inner) | Self::Seq(inner) => inner.containers(found),
-            Self::Map(key, value) => {
-                key.containers(found);
-                value.containers(found);
+            Self::Option(inner) | Self::Seq(inner) if optional => inner.containers(true, found),
+            Self::Map(key, value) if optional => {
+                key.containers(true, found);
+                value.containers(true, found);
             }
-            Self::Tuple(shapes) => shapes.iter().for_each(|shape| shape.containers(found)),
+            Self::Tuple(shapes) => shapes
+                .iter()
+                .for_each(|shape| shape.containers(optional, found)),
             Self::Container(id) => found(*id),
+            _ => {}
         }
     }
 }
@@ -55,12 +56,25 @@ impl Shape {
 impl Body {
     /// Calls `found` with each container that is read here.
     pub(super) fn containers(&self, found: &mut impl FnMut(usize)) {
-        match self {
-            Self::Unit => {}
-            Self::Newtype(shape) => shape.containers(found),
-            Self::Tuple(shapes) => shapes.iter().for_each(|shape| shape.containers(found)),
-            Self::Struct(fields) => fields.iter().for_each(|(_, shape)| shape.containers(found)),
-        }
+        self.shapes()
+            .for_each(|shape| shape.containers(true, found));
+    }
+
+    /// Calls `found` with each container that is read here in any case: not in an option, a
+    /// sequence or a map.
+    pub(super) fn required(&self, found: &mut impl FnMut(usize)) {
+        self.shapes()
+            .for_each(|shape| shape.containers(false, found));
+    }
+
+    fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        let (shapes, fields) = match self {
+            Self::Unit => (&[][..], &[][..]),
+            Self::Newtype(shape) => (std::slice::from_ref(shape), &[][..]),
+            Self::Tuple(shapes) => (&shapes[..], &[][..]),
+            Self::Struct(fields) => (&[][..], &fields[..]),
+        };
+        shapes.iter().chain(fields.iter().map(|(_, shape)| shape))
     }
 }
 

@@ -82,7 +82,6 @@ impl Tracer {
             });
             match (self.stop.take(), result) {
                 (Some(Stop::GiveUp(why)), _) => return Err(why),
-                (Some(Stop::Again), _) => {}
                 (Some(Stop::DeadEnd), _) => self.containers.defer()?,
                 (None, Err(error)) => self.blame_last_leaf(&error)?,
                 (None, Ok(_)) if self.containers.finished() => {
@@ -92,7 +91,7 @@ impl Tracer {
                 (None, Ok(_)) if self.containers.known == known => {
                     return Err("some variants of an enum in it could not be reached".to_owned());
                 }
-                (None, Ok(_)) => {}
+                (Some(Stop::Again), _) | (None, Ok(_)) => {}
             }
         }
         Err("it has too many variants to trace".to_owned())

@@ -1,0 +1,47 @@
+//! larder and its peers, side by side in one run.
+//!
+//! `README.md` of this crate says how it measures, and how to read what it prints.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and times become ratios; none comes near the limits of a float"
+)]
+
+mod args;
+mod near;
+mod remote;
+mod report;
+mod workload;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use args::{Args, Bench};
+use report::Report;
+
+/// Whatever went wrong ends the run, and is shown.
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args().skip(1)) {
+        Ok(args) => args,
+        Err(message) => {
+            eprintln!("{message}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::default();
+    let outcome = match args.bench {
+        Bench::Near => near::run(&args, &mut report),
+        Bench::Remote => remote::run(&args, &mut report),
+    };
+    report.show();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} failed: {error}", args.bench.name());
+            ExitCode::FAILURE
+        }
+    }
+}

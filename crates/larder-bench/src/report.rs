@@ -1,0 +1,237 @@
+//! What is printed: a JSON object a line on stdout; a table and the budgets on stderr.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// One measurement. Fields that do not apply are left out.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Row {
+    pub(crate) bench: &'static str,
+    pub(crate) case: String,
+    pub(crate) subject: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) threads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tasks: Option<usize>,
+    /// What one call takes in its own thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ns_per_op: Option<f64>,
+    /// What all threads or tasks do together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ops_per_s: Option<f64>,
+    /// The slowest and the fastest turn, as shares of the median: how quiet the machine was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spread: Option<[f64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allocs_per_op: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_per_entry: Option<f64>,
+    /// The share of lookups that missed, where it is more than one in a thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) misses: Option<f64>,
+}
+
+/// A budget of the design: a ratio and its limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    pub(crate) measured: f64,
+    pub(crate) limit: Limit,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Verdict {
+    fn is_met(&self) -> bool {
+        match self.limit {
+            Limit::AtMost(limit) => self.measured <= limit,
+            Limit::AtLeast(limit) => self.measured >= limit,
+        }
+    }
+}
+
+/// Rows as they come, and the verdicts on them.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+    verdicts: Vec<Verdict>,
+}
+
+impl Report {
+    /// Prints the row to stdout, and keeps it for the table.
+    pub(crate) fn row(&mut self, row: Row) {
+        match serde_json::to_string(&row) {
+            Ok(line) => println!("{line}"),
+            Err(error) => eprintln!("cannot write a row as JSON: {error}"),
+        }
+        self.rows.push(row);
+    }
+
+    /// The figure that `of` picks from the row of a case and subject, where it was measured.
+    pub(crate) fn figure(
+        &self,
+        case: &str,
+        subject: &str,
+        width: usize,
+        of: impl Fn(&Row) -> Option<f64>,
+    ) -> Option<f64> {
+        self.rows
+            .iter()
+            .filter(|row| row.case == case && row.subject == subject)
+            .filter(|row| row.threads.or(row.tasks).unwrap_or(1) == width)
+            .find_map(of)
+    }
+
+    /// The subjects that were measured, each once.
+    pub(crate) fn subjects(&self) -> Vec<&'static str> {
+        let mut subjects: Vec<_> = self.rows.iter().map(|row| row.subject).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        subjects
+    }
+
+    /// Judges a figure, where there is one.
+    pub(crate) fn judge(&mut self, what: impl Into<String>, measured: Option<f64>, limit: Limit) {
+        if let Some(measured) = measured {
+            self.verdicts.push(Verdict {
+                what: what.into(),
+                measured,
+                limit,
+            });
+        }
+    }
+
+    /// Prints table and budgets to stderr.
+    pub(crate) fn show(&self) {
+        eprint!("{}", self.table());
+    }
+
+    fn table(&self) -> String {
+        let mut text = format!(
+            "\n{:<20} {:<16} {:>7} {:>10} {:>12} {:>13} {:>7} {:>11} {:>8}\n",
+            "case",
+            "subject",
+            "width",
+            "ns/op",
+            "ops/s",
+            "spread",
+            "allocs",
+            "bytes/entry",
+            "misses"
+        );
+        let mut case = "";
+        for row in &self.rows {
+            if row.case != case && !case.is_empty() {
+                text.push('\n');
+            }
+            case = &row.case;
+            let width = row.threads.or(row.tasks);
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(
+                text,
+                "{:<20} {:<16} {:>7} {:>10} {:>12} {:>13} {:>7} {:>11} {:>8}",
+                row.case,
+                row.subject,
+                cell(width, |width| width.to_string()),
+                cell(row.ns_per_op, |ns| format!("{ns:.1}")),
+                cell(row.ops_per_s, |ops| format!("{ops:.0}")),
+                cell(row.spread, |[low, high]| format!("{low:.2}..{high:.2}")),
+                cell(row.allocs_per_op, |allocs| format!("{allocs:.2}")),
+                cell(row.bytes_per_entry, |bytes| format!("{bytes:.1}")),
+                cell(row.misses, |share| format!("{:.2} %", share * 100.0)),
+            );
+        }
+        if !self.verdicts.is_empty() {
+            let _ = writeln!(text, "\n{:<62} {:>9} {:>9}", "budget", "measured", "limit");
+        }
+        for verdict in &self.verdicts {
+            let (sign, limit) = match verdict.limit {
+                Limit::AtMost(limit) => ("<=", limit),
+                Limit::AtLeast(limit) => (">=", limit),
+            };
+            let word = if verdict.is_met() { "ok" } else { "MISS" };
+            let _ = writeln!(
+                text,
+                "{:<62} {:>9.2} {sign:>3} {limit:>5} {word}",
+                verdict.what, verdict.measured
+            );
+        }
+        text
+    }
+}
+
+fn cell<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), show)
+}
+
+/// The median, and the lowest and highest as shares of it. `values` is not empty.
+pub(crate) fn median(values: &mut [f64]) -> (f64, [f64; 2]) {
+    values.sort_unstable_by(f64::total_cmp);
+    let (Some(low), Some(high)) = (values.first(), values.last()) else {
+        return (f64::NAN, [f64::NAN; 2]);
+    };
+    let half = values.len() / 2;
+    let median = if values.len() % 2 == 1 {
+        values[half]
+    } else {
+        f64::midpoint(values[half - 1], values[half])
+    };
+    (median, [low / median, high / median])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(subject: &'static str, threads: usize, ns: f64) -> Row {
+        Row {
+            bench: "near",
+            case: "string/zipf".to_owned(),
+            subject,
+            threads: Some(threads),
+            ns_per_op: Some(ns),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn the_median_of_few_and_even_counts() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), (2.0, [0.5, 1.5]));
+        assert_eq!(median(&mut [4.0, 2.0]).0.to_bits(), 3.0_f64.to_bits());
+        assert!(median(&mut []).0.is_nan());
+    }
+
+    #[test]
+    fn a_missed_budget_is_told_from_one_that_is_met() {
+        let mut report = Report::default();
+        report.row(row("larder", 1, 90.0));
+        report.row(row("quick_cache", 1, 100.0));
+        let ns = |report: &Report, subject| {
+            report.figure("string/zipf", subject, 1, |row| row.ns_per_op)
+        };
+        let ratio = ns(&report, "larder").zip(ns(&report, "quick_cache"));
+        let ratio = ratio.map(|(ours, theirs)| ours / theirs);
+        report.judge("met", ratio, Limit::AtMost(1.5));
+        report.judge("missed", ratio, Limit::AtLeast(4.0));
+        report.judge("not measured", None, Limit::AtLeast(4.0));
+        let table = report.table();
+        assert!(table.contains("0.90  <=   1.5 ok"), "{table}");
+        assert!(table.contains("0.90  >=     4 MISS"), "{table}");
+        assert!(!table.contains("not measured"));
+    }
+
+    #[test]
+    fn fields_that_do_not_apply_are_left_out() -> Result<(), serde_json::Error> {
+        let line = serde_json::to_string(&row("moka", 2, 1.5))?;
+        assert_eq!(
+            line,
+            r#"{"bench":"near","case":"string/zipf","subject":"moka","threads":2,"ns_per_op":1.5}"#
+        );
+        Ok(())
+    }
+}

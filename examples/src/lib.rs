@@ -1,1 +1,0 @@
-//! One runnable program per thing that a user wants to do.
