@@ -2,6 +2,12 @@
 //! panic, and never a function that does not run.
 
 #![cfg(all(feature = "valkey", feature = "json"))]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,12 @@
 //! The conformance kit, on larder's own remotes and on broken ones.
 
 #![cfg(all(feature = "testing", feature = "valkey"))]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

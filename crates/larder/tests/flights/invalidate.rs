@@ -236,3 +236,24 @@ async fn a_read_from_before_a_removal_is_not_kept_in_memory() {
     assert_eq!(reader.await.unwrap().as_deref(), Some("old"));
     assert_eq!(get(&cache).await, None);
 }
+
+#[tokio::test]
+async fn a_load_that_began_during_one_removal_does_not_outlive_the_next() {
+    let stub = Stub::default();
+    let cache = cache_on(&stub).await;
+    let (held, gate) = (stub.hold(Op::Remove, When::Before), Gate::default());
+    let removal = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.remove(&1).await }
+    });
+    held.reached().await;
+    let during = load(&cache, &gate, "old");
+    gate.begun().await;
+    held.release();
+    soon("the removal", removal).await.unwrap().unwrap();
+    cache.remove(&1).await.unwrap();
+    gate.open();
+    assert_eq!(soon("the load", during).await.unwrap(), "old");
+    assert_eq!(get(&cache).await, None);
+    assert_eq!(get(&cache_on(&stub).await).await, None);
+}

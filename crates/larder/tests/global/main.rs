@@ -3,6 +3,12 @@
 //! One process has one, so the tests take turns.
 
 #![cfg(all(feature = "valkey", feature = "json"))]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,13 @@
 //! The near tier: its times, its bounds, and what it keeps apart.
 
 #![cfg(all(feature = "valkey", feature = "json"))]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unchecked_time_subtraction,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,6 +2,13 @@
 //! down, slow, full, wrong or lying.
 
 #![cfg(all(feature = "valkey", feature = "json"))]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unchecked_time_subtraction,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
