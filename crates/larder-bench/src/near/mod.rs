@@ -206,6 +206,9 @@ fn judge(report: &mut Report) {
         ops(report, ZIPF, "larder", 2),
         ops(report, ZIPF, "larder", 1),
     );
+    let cores = ratio(ops(report, HOT, "(loop)", 2), ops(report, HOT, "(loop)", 1));
+    let what = "the machine: (loop), 2 threads / 1 thread; less, and it was busy";
+    report.judge(what, cores, Limit::AtLeast(1.9));
     let what = "string/zipf: larder, 2 threads / 1 thread, throughput";
     report.judge(what, scaling, Limit::AtLeast(1.7));
 
