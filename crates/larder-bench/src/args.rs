@@ -6,7 +6,7 @@ pub(crate) const USAGE: &str = "\
 usage: larder-bench near|remote [options]
 
   --seconds S      how long each subject of a case is measured, all rounds together
-  --rounds N       how many turns each subject takes; the median counts (default 7)
+  --rounds N       how many turns each subject takes; the median counts (default 15)
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a fraction of a second a case: shows that it runs, not how fast";
@@ -29,8 +29,8 @@ impl Bench {
     /// Long enough that the median of a quiet machine repeats to a few per cent.
     fn seconds(self) -> f64 {
         match self {
-            Self::Near => 2.1,
-            Self::Remote => 3.5,
+            Self::Near => 3.0,
+            Self::Remote => 4.5,
         }
     }
 }
@@ -56,7 +56,7 @@ impl Args {
         let mut args = Self {
             bench,
             short: false,
-            rounds: 7,
+            rounds: 15,
             seconds: bench.seconds(),
             cases: String::new(),
             subjects: Vec::new(),

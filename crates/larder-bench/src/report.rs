@@ -147,7 +147,7 @@ impl Report {
             );
         }
         if !self.verdicts.is_empty() {
-            let _ = writeln!(text, "\n{:<62} {:>9} {:>9}", "budget", "measured", "limit");
+            let _ = writeln!(text, "\n{:<68} {:>9} {:>9}", "budget", "measured", "limit");
         }
         for verdict in &self.verdicts {
             let (sign, limit) = match verdict.limit {
@@ -157,7 +157,7 @@ impl Report {
             let word = if verdict.is_met() { "ok" } else { "MISS" };
             let _ = writeln!(
                 text,
-                "{:<62} {:>9.2} {sign:>3} {limit:>5} {word}",
+                "{:<68} {:>9.2} {sign:>3} {limit:>5} {word}",
                 verdict.what, verdict.measured
             );
         }

@@ -18,6 +18,9 @@ pub(crate) trait Key:
 
     /// What it occupies: its own size and what it has allocated.
     fn bytes(&self) -> usize;
+
+    /// Reads it from memory to its end.
+    fn read(&self) -> u64;
 }
 
 impl Key for String {
@@ -34,6 +37,11 @@ impl Key for String {
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.capacity()
     }
+
+    fn read(&self) -> u64 {
+        let bytes = self.as_bytes();
+        u64::from(bytes[0]) + u64::from(bytes[bytes.len() - 1])
+    }
 }
 
 impl Key for u64 {
@@ -45,6 +53,10 @@ impl Key for u64 {
 
     fn bytes(&self) -> usize {
         size_of::<Self>()
+    }
+
+    fn read(&self) -> u64 {
+        *self
     }
 }
 

@@ -1,5 +1,6 @@
 //! `near`: hits in the memory of the process.
 
+mod bare_loop;
 mod cached;
 mod cachet;
 mod drive;
@@ -57,6 +58,7 @@ where
         runtime,
         subjects: Vec::new(),
     };
+    shelf.add::<bare_loop::BareLoop>()?;
     shelf.add::<larder::InEntries<K>>()?;
     shelf.add::<larder::InBytes<K>>()?;
     shelf.add::<quick_cache::Bare<K>>()?;
@@ -204,13 +206,16 @@ fn judge(report: &mut Report) {
         ops(report, ZIPF, "larder", 2),
         ops(report, ZIPF, "larder", 1),
     );
+    let cores = ratio(ops(report, HOT, "(loop)", 2), ops(report, HOT, "(loop)", 1));
+    let what = "the machine: (loop), 2 threads / 1 thread; less, and it was busy";
+    report.judge(what, cores, Limit::AtLeast(1.9));
     let what = "string/zipf: larder, 2 threads / 1 thread, throughput";
     report.judge(what, scaling, Limit::AtLeast(1.7));
 
     let best = report
         .subjects()
         .into_iter()
-        .filter(|subject| !subject.starts_with("larder"))
+        .filter(|subject| !subject.starts_with("larder") && *subject != "(loop)")
         .filter_map(|peer| Some((peer, ops(report, HOT, peer, 2)?)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
     if let Some((peer, throughput)) = best {
