@@ -74,7 +74,7 @@ impl From<Backend> for BackendChoice {
 ///     .prefix("shop")
 ///     .build()?;
 /// assert_eq!(config.backend, Backend::Valkey);
-/// assert_eq!(config.prefix, "shop:");
+/// assert_eq!(config.prefix.as_str(), "shop:");
 /// # Ok::<(), larder::config::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
