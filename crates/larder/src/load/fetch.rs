@@ -232,7 +232,7 @@ where
             });
         let weight = self.weigh(&lead.key().key, &value, bytes.as_ref().map(Bytes::len));
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
-        let stored = self.stored(value, life, weight, bytes.is_some());
+        let stored = self.stored(value, life, weight, bytes.is_some(), life.born);
         let near_key = lead.key().clone();
         let published = lead.publish(Ok(found.clone()), || {
             let _counted = self.near_insert(near_key, stored);

@@ -105,6 +105,12 @@ impl Deadline {
         self.0
     }
 
+    /// The same, `by` sooner.
+    #[cfg(feature = "valkey")]
+    pub(crate) fn earlier(self, by: Duration) -> Self {
+        Self(self.0.checked_sub(by).unwrap_or(self.0))
+    }
+
     /// What is left of it.
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())

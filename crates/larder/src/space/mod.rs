@@ -139,16 +139,21 @@ where
     {
         let stored = self.near_hit(at)?;
         self.counters.near_hits.up();
-        Some(self.found(&stored, Source::Near, Freshness::Fresh))
+        Some(Self::found(
+            &stored,
+            Source::Near,
+            Freshness::Fresh,
+            self.now(),
+        ))
     }
 
     pub(crate) fn found(
-        &self,
         stored: &Stored<V>,
         source: Source,
         freshness: Freshness,
+        now: Tick,
     ) -> Found<V> {
-        let (now, life) = (self.now(), stored.life());
+        let life = stored.life();
         let outcome = Outcome {
             source,
             freshness,
@@ -213,8 +218,8 @@ where
         life: Life,
         weight: u32,
         confirmed: bool,
+        now: Tick,
     ) -> Stored<V> {
-        let now = self.shared.clock.now();
         let (life, good_until) = if self.server.is_none() {
             (life, life.fresh_until)
         } else if confirmed {

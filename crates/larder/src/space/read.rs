@@ -106,10 +106,11 @@ where
         let kept = self.near_kept(at);
         let Some(server) = &self.server else {
             return match kept {
-                Some(stored) => Look::Stale(self.found(
+                Some(stored) => Look::Stale(Self::found(
                     &stored,
                     Source::Near,
                     Freshness::Stale(StaleReason::Expired),
+                    self.now(),
                 )),
                 None => Look::Missed {
                     why: Miss::Absent,
@@ -117,14 +118,17 @@ where
                 },
             };
         };
-        let ticket = self.table.ticket(at);
+        // Without a near tier there is nothing to admit to.
+        let ticket = self.near_tier().map(|_| self.table.ticket(at));
         match server.remote.get(key, deadline).await {
             Ok(Some(bytes)) => self.judge(server, at, key, &bytes, ticket),
             Ok(None) => {
                 // The near tier's entry was removed elsewhere, or never reached the server.
-                self.table.admit(at, ticket, || {
-                    self.near_remove(at);
-                });
+                if let Some(ticket) = ticket {
+                    self.table.admit(at, ticket, || {
+                        self.near_remove(at);
+                    });
+                }
                 Look::Missed {
                     why: Miss::Absent,
                     may_fill: true,
@@ -136,7 +140,7 @@ where
                     return Look::Unreached(None);
                 };
                 let unavailable = Freshness::Stale(StaleReason::RemoteUnavailable);
-                let found = self.found(&stored, Source::Near, unavailable);
+                let found = Self::found(&stored, Source::Near, unavailable, self.now());
                 if self.now() < stored.life().fresh_until {
                     Look::Suspect(found)
                 } else {
@@ -163,7 +167,7 @@ where
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         bytes: &Bytes,
-        ticket: Ticket,
+        ticket: Option<Ticket>,
     ) -> Look<V>
     where
         K: Borrow<Q>,
@@ -192,12 +196,12 @@ where
         };
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len()));
-        let stored = self.stored(value, life, weight, true);
-        let found = self.found(&stored, Source::Remote, freshness);
+        let stored = self.stored(value, life, weight, true, now);
+        let found = Self::found(&stored, Source::Remote, freshness, now);
         if !freshness.is_fresh() {
             return Look::Stale(found);
         }
-        if self.near_tier().is_some() {
+        if let Some(ticket) = ticket {
             self.table.admit(at, ticket, || {
                 let _counted = self.near_insert(at.to_key(), stored);
             });

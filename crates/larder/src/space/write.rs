@@ -49,7 +49,7 @@ where
         let Some(server) = &self.server else {
             let weight = self.weigh(at.key, &value, None);
             self.counters.sets.up();
-            let stored = self.stored(value, life, weight, true);
+            let stored = self.stored(value, life, weight, true, life.born);
             return self.set_near(at, &key, stored);
         };
         let bytes = server
@@ -71,7 +71,7 @@ where
             let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
             // What the server refused for its own reasons may be served here for a short while;
             // the caller is told all the same.
-            let stored = space.stored(value, life, weight, answer.is_ok());
+            let stored = space.stored(value, life, weight, answer.is_ok(), space.now());
             space.settle(&near_key, mark, Some(stored));
             answer.map_err(|source| failed("set", &key, source))
         })

@@ -127,22 +127,31 @@ impl Link {
         deadline: Deadline,
     ) -> Result<Value, RemoteError> {
         let _permit = self.permit(deadline).await?;
+        let granted = deadline.left();
         if self.0.target.retry_on_timeout {
-            let first = Deadline::after(deadline.left() / 2);
-            match self.attempt(command, first).await {
+            let half = granted / 2;
+            match self.attempt(command, deadline.earlier(half), half).await {
                 Err(RemoteError::Timeout { .. }) => {}
                 answer => return answer,
             }
+            return self.attempt(command, deadline, half).await;
         }
-        self.attempt(command, deadline).await
+        self.attempt(command, deadline, granted).await
     }
 
     /// Asks whether the server answers, whatever the breaker says.
     pub(super) async fn ping(&self, deadline: Deadline) -> Result<(), RemoteError> {
-        self.send(&redis::cmd("PING"), deadline).await.map(drop)
+        let ping = redis::cmd("PING");
+        self.send(&ping, deadline, deadline.left()).await.map(drop)
     }
 
-    async fn attempt(&self, command: &Cmd, deadline: Deadline) -> Result<Value, RemoteError> {
+    /// `granted` is what is left until the deadline.
+    async fn attempt(
+        &self,
+        command: &Cmd,
+        deadline: Deadline,
+        granted: Duration,
+    ) -> Result<Value, RemoteError> {
         self.0
             .breaker
             .admit()
@@ -151,8 +160,8 @@ impl Link {
                 failures,
             })?;
         // A caller that had hardly any time left says nothing about the server.
-        let fair = deadline.left() >= self.0.target.timeout / FAIR_SHARE;
-        let answer = self.send(command, deadline).await;
+        let fair = granted >= self.0.target.timeout / FAIR_SHARE;
+        let answer = self.send(command, deadline, granted).await;
         match answer {
             Err(RemoteError::Timeout { .. }) if fair => self.0.breaker.timed_out(),
             // Nothing was sent, or nobody waited for the answer: neither says anything.
@@ -166,9 +175,13 @@ impl Link {
         answer
     }
 
-    async fn send(&self, command: &Cmd, deadline: Deadline) -> Result<Value, RemoteError> {
+    async fn send(
+        &self,
+        command: &Cmd,
+        deadline: Deadline,
+        granted: Duration,
+    ) -> Result<Value, RemoteError> {
         let mut connection = self.connection()?;
-        let granted = deadline.left();
         match timeout_at(deadline.instant(), connection.send_packed_command(command)).await {
             Ok(Ok(value)) => value.extract_error().map_err(|error| self.explain(&error)),
             Ok(Err(error)) => Err(self.explain(&error)),
