@@ -30,12 +30,18 @@ fn allocated_by(run: impl FnOnce()) -> usize {
     region.change().bytes_allocated
 }
 
+/// The test harness has a thread that allocates now and then: of several runs the least counts.
+fn least_allocated_by(run: impl Fn()) -> usize {
+    let costs = (0..5).map(|_| allocated_by(&run));
+    costs.min().unwrap()
+}
+
 #[test]
 fn hostile_bytes_allocate_no_more_than_they_are_worth() {
     for &codec in Codec::ALL {
         let whole = valid(codec);
         for len in 0..=whole.len() {
-            let cost = allocated_by(|| {
+            let cost = least_allocated_by(|| {
                 let _ = Envelope::parse(&whole[..len]);
                 let _ = Envelope::declared_len(&whole[..len]);
             });
@@ -44,7 +50,7 @@ fn hostile_bytes_allocate_no_more_than_they_are_worth() {
         let mut promising = whole.clone();
         promising[12..22].fill(0xFF);
         assert_eq!(
-            allocated_by(|| assert!(Envelope::parse(&promising).is_err())),
+            least_allocated_by(|| assert!(Envelope::parse(&promising).is_err())),
             0
         );
     }
