@@ -233,6 +233,10 @@ impl Link {
         }
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.0.state.read().connection, Connection::Up(_))
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.0.state.read().connection, Connection::Closed)
     }

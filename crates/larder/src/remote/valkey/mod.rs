@@ -93,12 +93,15 @@ impl Valkey {
     }
 
     fn common(&self) -> &Link {
-        // Each operation takes the next link. With one, which measured best, there is no choice.
-        let turn = match self.links.len() {
-            1 => 0,
-            n => self.next.fetch_add(1, Ordering::Relaxed) % n,
+        // With one, which measured best, there is no choice.
+        let [first, _, ..] = &*self.links else {
+            return &self.links[0];
         };
-        &self.links[turn]
+        // Each operation takes the next link that is up. Where none is, any says why.
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.links.len();
+        let (before, after) = self.links.split_at(turn);
+        let up = after.iter().chain(before).find(|link| link.is_up());
+        up.unwrap_or(first)
     }
 
     fn bulk(&self) -> &Link {
