@@ -13,7 +13,7 @@ use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef};
 use crate::options::Lifetime;
-use crate::outcome::{Found, Freshness, Outcome, Source, StaleReason};
+use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::space::{Look, Space};
 use crate::telemetry::Miss;
@@ -144,10 +144,10 @@ where
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return Ok(found);
             }
-            Look::Stale(found) => (Some(found), true, true),
-            Look::Unreached(found) => {
+            Look::Stale(kept) => (Some(kept), true, true),
+            Look::Unreached(kept) => {
                 self.counters.missed(Miss::RemoteUnavailable);
-                (found, false, false)
+                (kept, false, false)
             }
             Look::Missed { why, may_fill } => {
                 self.counters.missed(why);
@@ -172,12 +172,9 @@ where
                 self.land(lead, landed).await
             }
             Err(failure) => {
-                let landing = match kept {
-                    Some(mut found) => {
+                let landing = match kept.and_then(|kept| kept.after_failed_load(self.now())) {
+                    Some(found) => {
                         self.counters.stale_hits.up();
-                        if reached {
-                            found.outcome.freshness = Freshness::Stale(StaleReason::LoaderFailed);
-                        }
                         Ok(found)
                     }
                     None => Err(failure),

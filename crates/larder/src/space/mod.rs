@@ -139,33 +139,7 @@ where
     {
         let stored = self.near_hit(at)?;
         self.counters.near_hits.up();
-        Some(Self::found(
-            &stored,
-            Source::Near,
-            Freshness::Fresh,
-            self.now(),
-        ))
-    }
-
-    pub(crate) fn found(
-        stored: &Stored<V>,
-        source: Source,
-        freshness: Freshness,
-        now: Tick,
-    ) -> Found<V> {
-        let life = stored.life();
-        let outcome = Outcome {
-            source,
-            freshness,
-            age: now.since(life.born),
-            ttl_left: if freshness.is_fresh() {
-                life.fresh_until.since(now)
-            } else {
-                Duration::ZERO
-            },
-            joined: false,
-        };
-        Found::new(Arc::clone(&stored.value), outcome)
+        Some(found(&stored, Source::Near, Freshness::Fresh, self.now()))
     }
 
     /// Offers an entry to the near tier. A refusal is counted.
@@ -266,6 +240,23 @@ where
     pub(crate) fn now(&self) -> Tick {
         self.shared.clock.now()
     }
+}
+
+/// What a lookup reports of an entry.
+fn found<V>(stored: &Stored<V>, source: Source, freshness: Freshness, now: Tick) -> Found<V> {
+    let life = stored.life();
+    let outcome = Outcome {
+        source,
+        freshness,
+        age: now.since(life.born),
+        ttl_left: if freshness.is_fresh() {
+            life.fresh_until.since(now)
+        } else {
+            Duration::ZERO
+        },
+        joined: false,
+    };
+    Found::new(Arc::clone(&stored.value), outcome)
 }
 
 /// Sweeps until the cache is gone.

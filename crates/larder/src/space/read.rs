@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Server, Space};
+use super::{Server, Space, found};
 use crate::key::{CacheKey, StoredKey};
 use crate::load::Ticket;
 use crate::near::{Engine, Life, NearRef, Stored};
@@ -23,18 +23,43 @@ pub(crate) enum Look<V> {
     /// Within its TTL.
     Fresh(Found<V>),
     /// To be served only where nothing better can be had.
-    Stale(Found<V>),
+    Stale(Kept<V>),
     /// The server was not reached, and the near tier holds a value within its TTL that nobody
     /// vouches for now.
     Suspect(Found<V>),
     /// The server was not reached. Beside it, what the near tier holds past its TTL.
-    Unreached(Option<Found<V>>),
+    Unreached(Option<Kept<V>>),
     /// Nothing to serve.
     Missed {
         why: Miss,
         /// Whether a load may write to the server: not over what a newer program stored (G9).
         may_fill: bool,
     },
+}
+
+/// A value past its TTL, kept in case nothing better can be had.
+pub(crate) struct Kept<V> {
+    stored: Stored<V>,
+    source: Source,
+    reason: StaleReason,
+}
+
+impl<V> Kept<V> {
+    /// The value as it may be served at `now`: a loader or a server may have taken longer than the
+    /// stale window (G4).
+    pub(crate) fn at(self, now: Tick) -> Option<Found<V>> {
+        let freshness = Freshness::Stale(self.reason);
+        (now < self.stored.life().expires).then(|| found(&self.stored, self.source, freshness, now))
+    }
+
+    /// The same, where a loader was asked for something newer and failed. That the server is away
+    /// remains the first reason.
+    pub(crate) fn after_failed_load(mut self, now: Tick) -> Option<Found<V>> {
+        if self.reason != StaleReason::RemoteUnavailable {
+            self.reason = StaleReason::LoaderFailed;
+        }
+        self.at(now)
+    }
 }
 
 /// What a lookup without a loader returns, and so counts as a hit.
@@ -66,30 +91,25 @@ where
                 may_fill: false,
             },
         };
-        match look {
+        let (stale, why) = match look {
             Look::Fresh(found) => {
                 self.counters.remote_hits.up();
-                Some(found)
+                return Some(found);
             }
-            Look::Stale(found) | Look::Suspect(found) | Look::Unreached(Some(found))
-                if wanted == Wanted::AlsoStale =>
-            {
-                self.counters.stale_hits.up();
-                Some(found)
+            Look::Stale(kept) => (kept.at(self.now()), Miss::Absent),
+            Look::Suspect(found) => (Some(found), Miss::RemoteUnavailable),
+            Look::Unreached(kept) => {
+                let found = kept.and_then(|kept| kept.at(self.now()));
+                (found, Miss::RemoteUnavailable)
             }
-            Look::Stale(_) => {
-                self.counters.missed(Miss::Absent);
-                None
-            }
-            Look::Suspect(_) | Look::Unreached(_) => {
-                self.counters.missed(Miss::RemoteUnavailable);
-                None
-            }
-            Look::Missed { why, .. } => {
-                self.counters.missed(why);
-                None
-            }
+            Look::Missed { why, .. } => (None, why),
+        };
+        let stale = stale.filter(|_| wanted == Wanted::AlsoStale);
+        match &stale {
+            Some(_) => self.counters.stale_hits.up(),
+            None => self.counters.missed(why),
         }
+        stale
     }
 
     /// What the near tier still holds past a hit, and what the server holds. Counts nothing.
@@ -106,12 +126,11 @@ where
         let kept = self.near_kept(at);
         let Some(server) = &self.server else {
             return match kept {
-                Some(stored) => Look::Stale(Self::found(
-                    &stored,
-                    Source::Near,
-                    Freshness::Stale(StaleReason::Expired),
-                    self.now(),
-                )),
+                Some(stored) => Look::Stale(Kept {
+                    stored,
+                    source: Source::Near,
+                    reason: StaleReason::Expired,
+                }),
                 None => Look::Missed {
                     why: Miss::Absent,
                     may_fill: true,
@@ -139,12 +158,16 @@ where
                 let Some(stored) = kept else {
                     return Look::Unreached(None);
                 };
-                let unavailable = Freshness::Stale(StaleReason::RemoteUnavailable);
-                let found = Self::found(&stored, Source::Near, unavailable, self.now());
-                if self.now() < stored.life().fresh_until {
-                    Look::Suspect(found)
+                let (now, reason) = (self.now(), StaleReason::RemoteUnavailable);
+                if now < stored.life().fresh_until {
+                    let unavailable = Freshness::Stale(reason);
+                    Look::Suspect(found(&stored, Source::Near, unavailable, now))
                 } else {
-                    Look::Unreached(Some(found))
+                    Look::Unreached(Some(Kept {
+                        stored,
+                        source: Source::Near,
+                        reason,
+                    }))
                 }
             }
         }
@@ -197,10 +220,14 @@ where
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len()));
         let stored = self.stored(value, life, weight, true, now);
-        let found = Self::found(&stored, Source::Remote, freshness, now);
-        if !freshness.is_fresh() {
-            return Look::Stale(found);
+        if let Freshness::Stale(reason) = freshness {
+            return Look::Stale(Kept {
+                stored,
+                source: Source::Remote,
+                reason,
+            });
         }
+        let found = found(&stored, Source::Remote, freshness, now);
         if let Some(ticket) = ticket {
             self.table.admit(at, ticket, || {
                 let _counted = self.near_insert(at.to_key(), stored);

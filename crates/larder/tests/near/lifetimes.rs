@@ -287,3 +287,22 @@ async fn the_sweep_leaves_stale_values_that_may_still_be_served() {
     .await;
     assert!(cache.lookup(&1).await.is_some());
 }
+
+#[tokio::test]
+async fn a_value_that_expired_while_its_loader_ran_is_not_served_when_the_loader_fails() {
+    let (larder, clock) = in_memory().await;
+    let cache = opened(&larder, secs(60), secs(10));
+    for (loading, served) in [(secs(9), true), (secs(11), false)] {
+        cache.set(&1, "Ann".to_owned()).await.unwrap();
+        clock.advance(secs(60));
+        let load = || async {
+            clock.advance(loading);
+            Err::<String, _>("the source is away")
+        };
+        let loaded = cache.lookup_or_load(&1, load).await;
+        assert_eq!(loaded.is_ok(), served, "after {loading:?}: {loaded:?}");
+        if let Ok(found) = loaded {
+            assert_eq!(found.outcome.age, secs(69), "its age is told as it is now");
+        }
+    }
+}
