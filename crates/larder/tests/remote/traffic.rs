@@ -17,6 +17,7 @@ on_each_server!(
     large_values_are_kept_off_the_common_connection,
     large_values_come_back_whole,
     several_connections_are_all_used,
+    a_connection_that_is_down_is_passed_over,
     dropping_or_closing_the_larder_ends_its_connections,
     raw_commands_go_over_the_larders_connection,
     a_unix_socket_is_a_server_too,
@@ -181,6 +182,37 @@ async fn several_connections_are_all_used(kind: Kind) {
     clients.sort();
     clients.dedup();
     assert_eq!(clients.len(), 3);
+}
+
+async fn a_connection_that_is_down_is_passed_over(kind: Kind) {
+    let server = start(kind);
+    let larder = larder_with(config(&server).connections(3)).await;
+    eventually("all are made", async || connections(&server) == 3).await;
+    let list = server.command(&["CLIENT", "LIST"]).unwrap();
+    let first = list.as_str().unwrap().lines().next().unwrap();
+    let id = first.split_whitespace().next().unwrap().replace("id=", "");
+    // No room for a third: it cannot come back.
+    server
+        .command(&["CONFIG", "SET", "maxclients", "2"])
+        .unwrap();
+    let mut client = larder.remote_client().unwrap();
+    // The connection that is killed may be the one that asks, and then it gets no answer.
+    let _ = redis::cmd("CLIENT")
+        .arg(&["KILL", "ID", &id, "SKIPME", "no"])
+        .exec_async(&mut client)
+        .await;
+    let cache = bare(&larder);
+    eventually("the loss is noticed", async || {
+        let mut all = true;
+        for key in 0..30 {
+            all &= cache.set(&key, "Ann".to_owned()).await.is_ok();
+        }
+        all
+    })
+    .await;
+    for key in 0..30 {
+        assert!(cache.get(&key).await.is_some());
+    }
 }
 
 async fn dropping_or_closing_the_larder_ends_its_connections(kind: Kind) {
