@@ -1,18 +1,21 @@
 //! A remote in the memory of this process, shared by all larders that hold a clone of it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::{
-    Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerInfo, ServerTime,
+    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
+    RemoteHealth, RemoteState, ServerInfo, ServerTime,
 };
-use crate::key::StoredKey;
+use crate::key::{Prefix, StoredKey};
 use crate::time::{Clock, Tick};
 
 /// A bounded store in memory that several larders of one process share: for tests, and for
@@ -24,7 +27,15 @@ pub struct MemoryRemote(Arc<Inner>);
 
 struct Inner {
     entries: Cache<String, Entry, ByLength>,
+    /// Its lock makes every operation that looks at a lease one whole.
+    leases: Mutex<Leases>,
+    watched: RwLock<Vec<Watched>>,
     clock: Clock,
+}
+
+struct Watched {
+    prefix: Prefix,
+    observer: Weak<dyn Observer>,
 }
 
 #[derive(Clone)]
@@ -59,6 +70,8 @@ impl MemoryRemote {
         let items = usize::try_from(capacity / ASSUMED_LENGTH).unwrap_or(usize::MAX);
         Self(Arc::new(Inner {
             entries: Cache::with_weighter(items.max(32), capacity, ByLength),
+            leases: Mutex::default(),
+            watched: RwLock::default(),
             clock,
         }))
     }
@@ -69,7 +82,7 @@ impl MemoryRemote {
         (now < entry.expires).then_some(entry.value)
     }
 
-    fn set_now(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Result<(), RemoteError> {
+    fn put(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Result<(), RemoteError> {
         // Half a shard: what the engine takes without a doubt.
         let max = usize::try_from(self.0.entries.shard_capacity() / 2).unwrap_or(usize::MAX);
         let len = key.as_str().len() + value.len();
@@ -83,10 +96,128 @@ impl MemoryRemote {
         Ok(())
     }
 
+    fn set_now(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Result<(), RemoteError> {
+        let mut leases = self.0.leases.lock();
+        self.put(key, value, ttl)?;
+        leases.end(key);
+        drop(leases);
+        self.tell(key);
+        Ok(())
+    }
+
     fn remove_now(&self, key: &StoredKey) -> bool {
         let now = self.0.clock.now();
+        let mut leases = self.0.leases.lock();
         let removed = self.0.entries.remove(key.as_str());
+        leases.end(key);
+        drop(leases);
+        self.tell(key);
         removed.is_some_and(|(_, entry)| now < entry.expires)
+    }
+
+    fn acquire_now(&self, key: &StoredKey, claim: Claim<'_>) -> Acquired {
+        let now = self.0.clock.now();
+        let mut leases = self.0.leases.lock();
+        if let Some(value) = self.get_now(key)
+            && (claim.seen.is_empty() || !value.starts_with(claim.seen))
+        {
+            return Acquired::Value(value);
+        }
+        if let Some((by, left)) = leases.of(key, now)
+            && by != *claim.lease
+            && Some(&by) != claim.outdated
+        {
+            return Acquired::Held { by, left };
+        }
+        leases.put(key, *claim.lease, now, claim.ttl);
+        drop(leases);
+        self.tell(key);
+        Acquired::Granted
+    }
+
+    fn renew_now(&self, key: &StoredKey, lease: &Lease, ttl: Duration) -> bool {
+        let now = self.0.clock.now();
+        let mut leases = self.0.leases.lock();
+        let own = leases.is(key, lease, now);
+        if own {
+            leases.put(key, *lease, now, ttl);
+        }
+        own
+    }
+
+    fn fill_now(
+        &self,
+        key: &StoredKey,
+        lease: &Lease,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<bool, RemoteError> {
+        let now = self.0.clock.now();
+        let mut leases = self.0.leases.lock();
+        if !leases.is(key, lease, now) {
+            return Ok(self.get_now(key) == Some(value));
+        }
+        self.put(key, value, ttl)?;
+        leases.end(key);
+        drop(leases);
+        self.tell(key);
+        Ok(true)
+    }
+
+    fn release_now(&self, key: &StoredKey, lease: &Lease, note: Option<(Lease, Duration)>) -> bool {
+        let now = self.0.clock.now();
+        let mut leases = self.0.leases.lock();
+        if !leases.is(key, lease, now) {
+            return false;
+        }
+        match note {
+            Some((note, ttl)) => leases.put(key, note, now, ttl),
+            None => leases.end(key),
+        }
+        drop(leases);
+        self.tell(key);
+        true
+    }
+
+    fn tell(&self, key: &StoredKey) {
+        for watched in &*self.0.watched.read() {
+            if key.as_str().starts_with(watched.prefix.as_str())
+                && let Some(observer) = watched.observer.upgrade()
+            {
+                observer.changed(key.as_str());
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Leases {
+    held: HashMap<Box<str>, (Lease, Tick)>,
+    /// How many there may be before those are thrown out whose time has passed.
+    tidy_at: usize,
+}
+
+impl Leases {
+    fn of(&self, key: &StoredKey, now: Tick) -> Option<(Lease, Duration)> {
+        let (lease, ends) = *self.held.get(key.as_str())?;
+        (now < ends).then(|| (lease, ends.since(now)))
+    }
+
+    fn is(&self, key: &StoredKey, lease: &Lease, now: Tick) -> bool {
+        self.of(key, now).is_some_and(|(held, _)| held == *lease)
+    }
+
+    fn put(&mut self, key: &StoredKey, lease: Lease, now: Tick, ttl: Duration) {
+        if self.held.len() >= self.tidy_at {
+            self.held.retain(|_, (_, ends)| now < *ends);
+            self.tidy_at = 2 * self.held.len() + 64;
+        }
+        self.held
+            .insert(key.as_str().into(), (lease, now.plus(ttl)));
+    }
+
+    fn end(&mut self, key: &StoredKey) {
+        self.held.remove(key.as_str());
     }
 }
 
@@ -129,6 +260,60 @@ impl Remote for MemoryRemote {
         _: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(ready(Ok(self.remove_now(key))))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        claim: Claim<'a>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
+        Box::pin(ready(Ok(self.acquire_now(key, claim))))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        ttl: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(Ok(self.renew_now(key, lease, ttl))))
+    }
+
+    fn fill<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        value: Bytes,
+        ttl: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(self.fill_now(key, lease, value, ttl)))
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        note: Option<(Lease, Duration)>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(Ok(self.release_now(key, lease, note))))
+    }
+
+    fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        let watched = Watched {
+            prefix: prefix.clone(),
+            observer,
+        };
+        let mut all = self.0.watched.write();
+        all.retain(|watched| watched.observer.strong_count() > 0);
+        if let Some(observer) = watched.observer.upgrade() {
+            observer.began();
+        }
+        all.push(watched);
+        Pushes::AtOnce
     }
 
     fn server_time(&self) -> Option<ServerTime> {

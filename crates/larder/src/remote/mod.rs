@@ -7,13 +7,16 @@
 
 mod error;
 mod health;
+mod lease;
 mod memory;
 mod none;
+mod observer;
 #[cfg(feature = "valkey")]
 pub mod valkey;
 
 use std::fmt::Debug;
 use std::pin::Pin;
+use std::sync::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,9 +24,11 @@ use tokio::time::Instant;
 
 pub use self::error::RemoteError;
 pub use self::health::{RemoteHealth, RemoteState, ServerInfo};
+pub use self::lease::{Acquired, Claim, LEASE_LEN, Lease};
 pub use self::memory::MemoryRemote;
 pub use self::none::NoRemote;
-use crate::key::StoredKey;
+pub use self::observer::{Asked, Observer, Pushes};
+use crate::key::{Prefix, StoredKey};
 
 /// What the methods of [`Remote`] return.
 pub type RemoteFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -39,6 +44,15 @@ pub type RemoteFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// - No method waits past its deadline, and none panics.
 /// - Dropping a returned future is safe at any point; a write may then still take effect.
 /// - Bytes come back as they were given.
+/// - Each method takes effect at one moment, as a whole.
+/// - `acquire`, `renew`, `fill` and `release` of one key take effect in the order in which they were
+///   first polled, also where the returned futures are dropped.
+///
+/// # Leases
+///
+/// Beside each value lies its *lease*: the right to load it, held by one flight in all processes.
+/// It is gone once its time has passed, and `set` and `remove` end it, so the fill of a load that
+/// began before is refused.
 pub trait Remote: Debug + Send + Sync + 'static {
     /// The value under `key`, or `None`.
     ///
@@ -50,8 +64,8 @@ pub trait Remote: Debug + Send + Sync + 'static {
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>>;
 
-    /// Puts `value` under `key` for `ttl`, which is at least a millisecond; fractions of a
-    /// millisecond may be dropped.
+    /// Puts `value` under `key` for `ttl`, which is at least a millisecond, and ends the key's
+    /// lease, whoever holds it.
     ///
     /// # Errors
     /// Where the server did not confirm the write. It may have taken effect all the same.
@@ -63,7 +77,8 @@ pub trait Remote: Debug + Send + Sync + 'static {
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<(), RemoteError>>;
 
-    /// Removes what is under `key`; whether there was something.
+    /// Removes what is under `key`, and ends the key's lease, whoever holds it; whether there was a
+    /// value. Observers hear of it in any case.
     ///
     /// # Errors
     /// Where the server did not confirm the removal. It may have taken effect all the same.
@@ -72,6 +87,67 @@ pub trait Remote: Debug + Send + Sync + 'static {
         key: &'a StoredKey,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
+
+    /// Asks for the right to load `key`.
+    ///
+    /// - Where there is a value that does not begin with [`Claim::seen`]: that value.
+    /// - Else, where another lease than [`Claim::lease`] stands, and is not [`Claim::outdated`]:
+    ///   that lease, with the time left to it.
+    /// - Else the lease is `claim.lease` for `claim.ttl`, from now on.
+    ///
+    /// # Errors
+    /// Where the server could not be asked, or refused. The lease may have been taken all the same.
+    fn acquire<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        claim: Claim<'a>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>>;
+
+    /// Lets the lease end `ttl` from now, if it is `lease`; whether it was.
+    ///
+    /// # Errors
+    /// Where the server did not confirm it.
+    fn renew<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
+
+    /// Puts `value` under `key` for `ttl` and ends the lease, if it is `lease`; whether it was.
+    /// Done a second time, with the same value still there, it succeeds.
+    ///
+    /// # Errors
+    /// Where the server did not confirm the write. It may have taken effect all the same.
+    fn fill<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
+
+    /// Ends the lease, if it is `lease`; whether it was. `note` takes its place for a time.
+    ///
+    /// # Errors
+    /// Where the server did not confirm it.
+    fn release<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        note: Option<(Lease, Duration)>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
+
+    /// Lets `observer` hear of all changes under `prefix`, until it is dropped or the remote is
+    /// closed. Without this, near tiers of several processes are not kept in step by pushes.
+    fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        let _ = (prefix, observer);
+        Pushes::None
+    }
 
     /// The server's time as this process knows it now, without asking; `None` before the first
     /// contact.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime};
+use super::{
+    Acquired, Claim, Deadline, Lease, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState,
+    ServerTime,
+};
 use crate::key::StoredKey;
 
 /// Holds nothing, and takes no time about it.
@@ -37,6 +40,46 @@ impl Remote for NoRemote {
         _: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(ready(Ok(false)))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: Claim<'a>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
+        Box::pin(ready(Ok(Acquired::Granted)))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: &'a Lease,
+        _: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(Ok(true)))
+    }
+
+    fn fill<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: &'a Lease,
+        _: Bytes,
+        _: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(Ok(true)))
+    }
+
+    fn release<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: &'a Lease,
+        _: Option<(Lease, Duration)>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(ready(Ok(true)))
     }
 
     fn server_time(&self) -> Option<ServerTime> {

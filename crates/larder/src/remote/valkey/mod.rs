@@ -244,6 +244,46 @@ impl Remote for Valkey {
         })
     }
 
+    fn acquire<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: super::Claim<'a>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<super::Acquired, RemoteError>> {
+        unimplemented!()
+    }
+
+    fn renew<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: &'a super::Lease,
+        _: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        unimplemented!()
+    }
+
+    fn fill<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: &'a super::Lease,
+        _: Bytes,
+        _: Duration,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        unimplemented!()
+    }
+
+    fn release<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: &'a super::Lease,
+        _: Option<(super::Lease, Duration)>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        unimplemented!()
+    }
+
     fn server_time(&self) -> Option<ServerTime> {
         self.links.iter().find_map(Link::server_time)
     }

@@ -1,0 +1,43 @@
+//! Who hears what changes on the server.
+
+use crate::time::Tick;
+
+/// Hears of every change under a prefix, in the order in which the server tells of them.
+///
+/// The stream of changes is known to be whole from [`began`](Self::began) to
+/// [`ended`](Self::ended), up to the moment of the last [`answered`](Self::answered). No method
+/// blocks or panics.
+pub trait Observer: Send + Sync + 'static {
+    /// The stream begins. What changed before is not known.
+    fn began(&self);
+
+    /// What lies under this stored key may have changed: its value or its lease.
+    fn changed(&self, key: &str);
+
+    /// Everything may be gone.
+    fn flushed(&self);
+
+    /// Called before the server is asked whether it still answers on the stream.
+    fn asks(&self) -> Asked;
+
+    /// The server answered what was asked then: all that changed before has been told.
+    fn answered(&self, asked: Asked);
+
+    /// The stream is lost.
+    fn ended(&self, reason: &str);
+}
+
+/// When the server was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked(pub(crate) Tick);
+
+/// How an observer hears of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushes {
+    /// It does not.
+    None,
+    /// Some time after them: what it knows is as old as the last [`Observer::answered`].
+    Later,
+    /// Before the operation that made the change returns, to whichever process.
+    AtOnce,
+}
