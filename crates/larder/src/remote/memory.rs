@@ -101,7 +101,7 @@ impl MemoryRemote {
         self.put(key, value, ttl)?;
         leases.end(key);
         drop(leases);
-        self.tell(key);
+        self.tell_changed(key);
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl MemoryRemote {
         let removed = self.0.entries.remove(key.as_str());
         leases.end(key);
         drop(leases);
-        self.tell(key);
+        self.tell_changed(key);
         removed.is_some_and(|(_, entry)| now < entry.expires)
     }
 
@@ -131,7 +131,7 @@ impl MemoryRemote {
         }
         leases.put(key, *claim.lease, now, claim.ttl);
         drop(leases);
-        self.tell(key);
+        self.tell(|observer| observer.lease_changed(key.as_str()), key);
         Acquired::Granted
     }
 
@@ -160,7 +160,7 @@ impl MemoryRemote {
         self.put(key, value, ttl)?;
         leases.end(key);
         drop(leases);
-        self.tell(key);
+        self.tell_changed(key);
         Ok(true)
     }
 
@@ -175,16 +175,20 @@ impl MemoryRemote {
             None => leases.end(key),
         }
         drop(leases);
-        self.tell(key);
+        self.tell(|observer| observer.lease_changed(key.as_str()), key);
         true
     }
 
-    fn tell(&self, key: &StoredKey) {
+    fn tell_changed(&self, key: &StoredKey) {
+        self.tell(|observer| observer.changed(key.as_str()), key);
+    }
+
+    fn tell(&self, what: impl Fn(&dyn Observer), key: &StoredKey) {
         for watched in &*self.0.watched.read() {
             if key.as_str().starts_with(watched.prefix.as_str())
                 && let Some(observer) = watched.observer.upgrade()
             {
-                observer.changed(key.as_str());
+                what(&*observer);
             }
         }
     }

@@ -11,8 +11,12 @@ pub trait Observer: Send + Sync + 'static {
     /// The stream begins. What changed before is not known.
     fn began(&self);
 
-    /// What lies under this stored key may have changed: its value or its lease.
+    /// The value under this stored key may have changed.
     fn changed(&self, key: &str);
+
+    /// The lease of this stored key was taken, renewed or ended. The value may have stayed as it is;
+    /// where it did not, [`changed`](Self::changed) tells.
+    fn lease_changed(&self, key: &str);
 
     /// Everything may be gone.
     fn flushed(&self);
