@@ -12,7 +12,7 @@ use crate::key::{CacheKey, CacheName, NameError, Tenant};
 use crate::larder::Larder;
 use crate::load::LoadError;
 use crate::near::{Engine, NearCapacity, NearRef};
-use crate::options::{Coherence, Lifetime, Options, Weigher};
+use crate::options::{Coherence, LOAD_TIMEOUT, Lifetime, Options, Weigher};
 use crate::outcome::Found;
 use crate::space::{Space, Wanted};
 use crate::telemetry::{CacheStats, Miss};
@@ -373,6 +373,8 @@ where
                 schema: None,
                 near: NearCapacity::default(),
                 coherence: Coherence::default(),
+                soft_timeout: None,
+                load_timeout: LOAD_TIMEOUT,
                 memory_only: false,
                 has_weigher: false,
             },
@@ -407,6 +409,25 @@ where
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Arc::new(weigh));
         self.options.has_weigher = true;
+        self
+    }
+
+    /// How long a caller waits for a load before a stale value will do, where there is one within
+    /// the stale window. The load goes on, and is stored. Zero means that whoever finds a stale
+    /// value gets it at once. The default is to wait.
+    ///
+    /// It is for callers whose loader runs in a task of its own
+    /// ([`get_or_spawn`](Cache::get_or_spawn)), and for all who wait for another caller's load. Who
+    /// runs the loader itself ([`get_or_load`](Cache::get_or_load)) waits for it.
+    pub fn soft_timeout(mut self, timeout: Duration) -> Self {
+        self.options.soft_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a loader may take. Past it the load fails with
+    /// [`LoadError::TimedOut`]. The default is five minutes; there is always a limit.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.options.load_timeout = timeout;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,8 +14,9 @@ use crate::config::{Backend, Config};
 use crate::error::Error;
 use crate::health::{CacheHealth, Health};
 use crate::key::{CacheKey, CacheName, Tenant};
+use crate::load::{Lessor, Watch};
 use crate::options::{Options, Weigher};
-use crate::remote::{NoRemote, Remote, RemoteState};
+use crate::remote::{NoRemote, Observer, Remote, RemoteState};
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
 use crate::time::Clock;
@@ -24,6 +25,9 @@ use crate::wire::Schema;
 
 /// What a call grants to its remote work where no server is configured (a remote given in code).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long what is known of changes counts after the server's last answer.
+const TRUST: Duration = Duration::from_secs(1);
 
 /// A process's caches and their way to the server.
 ///
@@ -259,8 +263,18 @@ impl Larder {
                 feature: "json",
                 what: format!("a codec for cache {:?}", name.as_str()),
             })?;
+            let watch = Arc::clone(shared.watch.as_ref().ok_or(Error::Closed)?);
+            let lessor = Lessor {
+                remote: Arc::clone(&shared.remote),
+                runtime: shared.runtime.clone(),
+                gate: Arc::clone(&shared.gate),
+                timeout: shared.timeout,
+                cap: options.load_timeout,
+            };
             Some(Server {
                 remote: Arc::clone(&shared.remote),
+                watch,
+                lessor,
                 codec,
                 schema: Schema::for_cache::<V>(codec, options.schema)?,
             })
@@ -361,10 +375,21 @@ impl LarderBuilder {
             .server
             .as_ref()
             .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
+        let watch = (enabled && remote.stores()).then(|| {
+            let watch = Arc::new(Watch::new(self.clock.clone(), TRUST));
+            let observer: Weak<dyn Observer> = Arc::<Watch>::downgrade(&watch);
+            watch.told(remote.watch(&config.prefix, observer));
+            watch
+        });
+        if let Some(watch) = &watch {
+            // So that the first values that are read may be kept. Past the timeout they are not.
+            let _ = tokio::time::timeout(timeout, watch.settled()).await;
+        }
         let shared = Arc::new(Shared {
             enabled,
             prefix: config.prefix.clone(),
             clock: self.clock,
+            watch,
             remote,
             timeout,
             gate: Arc::default(),

@@ -42,21 +42,27 @@ fn whole(time: Duration) -> Duration {
     }
 }
 
-/// How near tiers of several processes stay in step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the near tiers of several processes stay in step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coherence {
+    /// The server tells of each change. A near entry is believed while the server answers on the
+    /// connection that it tells on: within a second of its last answer. Where it does not answer,
+    /// or cannot tell, the entry is asked for again.
+    ///
+    /// A remote that has no pushes is treated as by `Ttl` of one second.
+    #[default]
+    Pushed,
     /// A near entry is taken at its word for this long, and then asked for again at the server.
     /// So a value that another process removed or replaced may be served for this long at most.
     Ttl(Duration),
+    /// A near entry is taken at its word as long as it is fresh. Another process's writes are not
+    /// seen before.
+    Off,
 }
 
-impl Default for Coherence {
-    /// One second.
-    fn default() -> Self {
-        Self::Ttl(Duration::from_secs(1))
-    }
-}
+/// How long a loader may take, unless the cache says otherwise.
+pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Says what an entry weighs, in bytes.
 pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u64 + Send + Sync>;
@@ -69,6 +75,10 @@ pub(crate) struct Options {
     pub(crate) schema: Option<u32>,
     pub(crate) near: NearCapacity,
     pub(crate) coherence: Coherence,
+    /// How long callers wait for a load before a stale value will do.
+    pub(crate) soft_timeout: Option<Duration>,
+    /// How long a loader may take.
+    pub(crate) load_timeout: Duration,
     pub(crate) memory_only: bool,
     pub(crate) has_weigher: bool,
 }

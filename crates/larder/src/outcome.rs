@@ -108,6 +108,8 @@ pub enum StaleReason {
     Expired,
     /// Its TTL has passed, and the loader failed.
     LoaderFailed,
+    /// A newer one is being loaded, and that takes longer than the caller is to wait.
+    SlowLoad,
     /// The server could not be asked whether it still stands.
     RemoteUnavailable,
     /// It was written before the server's history changed (a restart, a failover), so its age
@@ -120,6 +122,7 @@ impl fmt::Display for StaleReason {
         f.write_str(match self {
             Self::Expired => "expired",
             Self::LoaderFailed => "the loader failed",
+            Self::SlowLoad => "the load takes long",
             Self::RemoteUnavailable => "the remote is unavailable",
             Self::UnknownLineage => "written before the server's history changed",
         })

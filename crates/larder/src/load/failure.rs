@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a loader's error must be: it is shared by all callers who waited for the load.
 pub(crate) trait Shared: Any + Display + Send + Sync {}
@@ -19,6 +20,17 @@ pub enum LoadError<E> {
     Foreign(ForeignError),
     /// The loader panicked, with this message. The caller that ran it gets this error too.
     Panicked(Arc<str>),
+    /// The loader took longer than the cache allows.
+    TimedOut {
+        /// What it allows.
+        after: Duration,
+    },
+    /// The loader loads its own key again, directly or through other loads: it would wait for
+    /// itself.
+    Circular,
+    /// As many loads are under way, or callers wait for them, as this cache allows, and there is
+    /// no stale value.
+    Overloaded,
     /// The runtime ended while the load was under way.
     RuntimeGone,
 }
@@ -97,6 +109,9 @@ impl<E> Clone for LoadError<E> {
             Self::Loader(error) => Self::Loader(Arc::clone(error)),
             Self::Foreign(error) => Self::Foreign(error.clone()),
             Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
+            Self::TimedOut { after } => Self::TimedOut { after: *after },
+            Self::Circular => Self::Circular,
+            Self::Overloaded => Self::Overloaded,
             Self::RuntimeGone => Self::RuntimeGone,
         }
     }
@@ -108,6 +123,15 @@ impl<E: Display> Display for LoadError<E> {
             Self::Loader(error) => write!(f, "the loader failed: {error}"),
             Self::Foreign(error) => write!(f, "another caller's loader failed: {error}"),
             Self::Panicked(message) => write!(f, "the loader panicked: {message}"),
+            Self::TimedOut { after } => write!(f, "the loader was not done after {after:?}"),
+            Self::Circular => f.write_str(
+                "the loader would wait for itself: it loads its own key, directly or through \
+                 other loads",
+            ),
+            Self::Overloaded => f.write_str(
+                "too many loads are under way, or callers wait for them, and there is no stale \
+                 value",
+            ),
             Self::RuntimeGone => f.write_str("the runtime ended while the load was under way"),
         }
     }
@@ -121,6 +145,9 @@ impl<E: Debug + Display> std::error::Error for LoadError<E> {}
 pub(crate) enum Failure {
     Loader(Arc<dyn Shared>),
     Panicked(Arc<str>),
+    TimedOut(Duration),
+    Circular,
+    Overloaded,
     RuntimeGone,
 }
 
@@ -139,6 +166,9 @@ impl Failure {
                 }
             }
             Self::Panicked(message) => LoadError::Panicked(message),
+            Self::TimedOut(after) => LoadError::TimedOut { after },
+            Self::Circular => LoadError::Circular,
+            Self::Overloaded => LoadError::Overloaded,
             Self::RuntimeGone => LoadError::RuntimeGone,
         }
     }

@@ -37,12 +37,17 @@
 //!
 //! The I/O around these decisions is in [`fetch`].
 
+mod chain;
 mod failure;
 mod fetch;
+mod lease;
 mod run;
 mod table;
+mod watch;
 
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
+pub(crate) use lease::Lessor;
 pub(crate) use run::catch_panic;
-pub(crate) use table::{Fills, Table, Ticket};
+pub(crate) use table::Table;
+pub(crate) use watch::{Proof, Stream, Watch};

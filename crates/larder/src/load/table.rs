@@ -1,21 +1,29 @@
-//! Flights, and the versions that keep old values out of the near tier. Plain and synchronous:
-//! each method is one decision under the lock of the key's shard.
+//! Flights. Plain and synchronous: each method is one decision under the lock of the key's shard.
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use quick_cache::{DefaultHashBuilder, Equivalent};
+use quick_cache::DefaultHashBuilder;
 use tokio::sync::Notify;
 
+use super::chain::FlightId;
+use super::lease::Held;
+use super::watch::Proof;
 use super::Failure;
 use crate::near::{NearKey, NearRef};
-use crate::outcome::{Found, Source};
+use crate::outcome::Found;
+use crate::space::Kept;
 
 const SHARDS: usize = 64;
+/// Loads under way at once in one cache; a caller over it gets a stale value or an error (G6).
+pub(crate) const MAX_FLIGHTS: usize = 1 << 14;
+/// Callers who wait for loads at once in one cache.
+pub(crate) const MAX_WAITERS: usize = 1 << 16;
 
 /// What a flight ends in, for the leader and for all who waited.
 pub(crate) type Landing<V> = Result<Found<V>, Failure>;
@@ -23,22 +31,42 @@ pub(crate) type Landing<V> = Result<Found<V>, Failure>;
 pub(crate) struct Table<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: DefaultHashBuilder,
+    flights: Arc<Limit>,
+    waiters: Arc<Limit>,
 }
 
-struct Shard<K, V> {
-    /// Raised by each local write to any key of the shard.
-    version: u64,
-    flights: HashMap<NearKey<K>, Arc<Flight<V>>, DefaultHashBuilder>,
-    /// Flights that were voided while their fill was on its way to the server, until it is over.
-    fills: Vec<(NearKey<K>, Arc<Flight<V>>)>,
+/// How many there are, and may be.
+struct Limit {
+    taken: AtomicUsize,
+    max: usize,
 }
 
-/// The version of a key's shard before a remote read, or of a local write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) struct Ticket(u64);
+/// One of them.
+struct Taken(Arc<Limit>);
+
+impl Limit {
+    fn new(max: usize) -> Arc<Self> {
+        let taken = AtomicUsize::new(0);
+        Arc::new(Self { taken, max })
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Taken> {
+        let taken = Taken(Arc::clone(self));
+        (self.taken.fetch_add(1, Ordering::Relaxed) < self.max).then_some(taken)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+type Shard<K, V> = HashMap<NearKey<K>, Arc<Flight<V>>, DefaultHashBuilder>;
 
 struct Flight<V> {
+    id: FlightId,
+    _taken: Taken,
     state: Mutex<State<V>>,
     /// Woken once, for one, when the leader left; and for all, when the flight is done.
     changed: Notify,
@@ -49,8 +77,13 @@ struct State<V> {
     waiters: usize,
     /// Set where a local write came after the flight began: its result is not stored (G2).
     voided: bool,
-    /// Whether nothing of the flight is on its way any more, its fill included.
-    over: bool,
+    /// What was known when it last looked at the server: who comes later than a change that this
+    /// proof does not know of must not join.
+    proof: Proof,
+    /// The right to load, where its leader left.
+    lease: Option<Held>,
+    /// What may be served as stale instead of its result.
+    kept: Option<Kept<V>>,
 }
 
 enum Phase<V> {
@@ -67,21 +100,22 @@ pub(crate) enum Joined<K: Hash + Eq, V> {
     Lead(Lead<K, V>),
     /// Another caller leads.
     Wait(Waiter<K, V>),
+    /// There are as many flights, or waiters, as there may be.
+    Full,
 }
 
 impl<K: Hash + Eq, V> Table<K, V> {
     pub(crate) fn new() -> Self {
         let hasher = DefaultHashBuilder::default();
         let shards = (0..SHARDS)
-            .map(|_| {
-                Mutex::new(Shard {
-                    version: 0,
-                    flights: HashMap::with_hasher(hasher.clone()),
-                    fills: Vec::new(),
-                })
-            })
+            .map(|_| Mutex::new(HashMap::with_hasher(hasher.clone())))
             .collect();
-        Self { shards, hasher }
+        Self {
+            shards,
+            hasher,
+            flights: Limit::new(MAX_FLIGHTS),
+            waiters: Limit::new(MAX_WAITERS),
+        }
     }
 
     fn shard<Q: Hash>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
@@ -90,85 +124,29 @@ impl<K: Hash + Eq, V> Table<K, V> {
         &self.shards[(hash >> 40) as usize % SHARDS]
     }
 
-    /// Taken before a remote read whose answer may be offered to the near tier.
-    pub(crate) fn ticket<Q: Hash + ?Sized>(&self, key: &NearRef<'_, Q>) -> Ticket {
-        Ticket(self.shard(key).lock().version)
-    }
-
-    /// Runs `store` only if no local write came to the key since the ticket.
-    pub(crate) fn admit<Q: Hash + ?Sized>(
-        &self,
-        key: &NearRef<'_, Q>,
-        ticket: Ticket,
-        store: impl FnOnce(),
-    ) {
-        let shard = self.shard(key).lock();
-        if shard.version == ticket.0 {
-            store();
-        }
-    }
-
     /// Marks a local write before the server hears of it: the flight of the key takes no more
-    /// joiners and is not stored, remote reads in progress are not admitted, and `forget`
-    /// removes the near entry (or stores the new one, where there is no server to ask).
-    ///
-    /// Also returned are the fills that are on their way: a write that overtook one of them would
-    /// be undone by it.
-    pub(crate) fn void<Q>(&self, key: &NearRef<'_, Q>, forget: impl FnOnce()) -> (Ticket, Fills<V>)
+    /// joiners and is not stored, and `forget` removes the near entry (or stores the new one, where
+    /// there is no server to ask).
+    pub(crate) fn void<Q>(&self, key: &NearRef<'_, Q>, forget: impl FnOnce())
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let mut shard = self.shard(key).lock();
-        shard.version += 1;
-        if let Some((owned, flight)) = shard.flights.remove_entry(key) {
-            let mut state = flight.state.lock();
-            state.voided = true;
-            let filling = matches!(state.phase, Phase::Done(_));
-            drop(state);
-            if filling {
-                shard.fills.push((owned, flight));
-            }
+        if let Some(flight) = shard.remove(key) {
+            flight.state.lock().voided = true;
         }
         forget();
-        let fills = shard.fills.iter().filter(|(of, _)| key.equivalent(of));
-        let fills = fills.map(|(_, flight)| Arc::clone(flight)).collect();
-        (Ticket(shard.version), Fills(fills))
-    }
-
-    /// Ends a local write: `settle(true)` where no other local write came since its mark. Where
-    /// one did, nobody here can tell which of the two the server took last, so neither may stay
-    /// in the near tier.
-    pub(crate) fn settle<Q>(&self, key: &NearRef<'_, Q>, mark: Ticket, settle: impl FnOnce(bool))
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let mut shard = self.shard(key).lock();
-        let alone = shard.version == mark.0;
-        shard.version += 1;
-        // A flight that began during the write may have read what was there before it. Who comes
-        // from now on must not get that (G2); what a loader brought is newer than the write.
-        if let Some(flight) = shard.flights.get(key) {
-            let mut state = flight.state.lock();
-            let loaded = matches!(
-                &state.phase,
-                Phase::Done(Ok(found)) if found.outcome.source == Source::Loader
-            );
-            state.voided |= !loaded;
-            drop(state);
-            if !loaded {
-                shard.flights.remove(key);
-            }
-        }
-        settle(alone);
     }
 
     /// Joins the flight of `key`, or begins one. `near` looks into the near tier once more,
-    /// under the lock that a landing flight stores under.
+    /// under the lock that a landing flight stores under; `holds` says whether nothing that the
+    /// flight does not know of changed the key.
     pub(crate) fn join<Q>(
         self: &Arc<Self>,
         key: &NearRef<'_, Q>,
+        proof: Proof,
+        holds: impl FnOnce(Proof) -> bool,
         near: impl FnOnce() -> Option<Found<V>>,
     ) -> Joined<K, V>
     where
@@ -176,85 +154,90 @@ impl<K: Hash + Eq, V> Table<K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let mut shard = self.shard(key).lock();
-        if let Some(flight) = shard.flights.get(key) {
+        if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
             let mut state = flight.state.lock();
-            if matches!(state.phase, Phase::Vacant) {
-                state.phase = Phase::Led;
+            if holds(state.proof) {
+                if matches!(state.phase, Phase::Vacant) {
+                    state.phase = Phase::Led;
+                    let lead = self.lead(key.to_key(), &flight, &mut state);
+                    drop(state);
+                    return Joined::Lead(lead);
+                }
+                let Some(taken) = self.waiters.take() else {
+                    return Joined::Full;
+                };
+                state.waiters += 1;
                 drop(state);
-                return Joined::Lead(self.lead(key.to_key(), flight));
+                return Joined::Wait(Waiter {
+                    table: Arc::clone(self),
+                    key: key.to_key(),
+                    flight,
+                    _taken: Some(taken),
+                });
             }
-            state.waiters += 1;
+            // It knows less than this caller. Those who wait for it get its result; it is not kept.
+            state.voided = true;
             drop(state);
-            return Joined::Wait(Waiter {
-                table: Arc::clone(self),
-                key: key.to_key(),
-                flight,
-            });
+            shard.remove(key);
         }
         if let Some(found) = near() {
             return Joined::Hit(found);
         }
+        let Some(taken) = self.flights.take() else {
+            return Joined::Full;
+        };
         let flight = Arc::new(Flight {
+            id: FlightId::next(),
+            _taken: taken,
             state: Mutex::new(State {
                 phase: Phase::Led,
                 waiters: 0,
                 voided: false,
-                over: false,
+                proof,
+                lease: None,
+                kept: None,
             }),
             changed: Notify::new(),
         });
         let owned = key.to_key();
-        shard.flights.insert(owned.clone(), Arc::clone(&flight));
-        Joined::Lead(self.lead(owned, flight))
+        shard.insert(owned.clone(), Arc::clone(&flight));
+        let lead = self.lead(owned, &flight, &mut flight.state.lock());
+        Joined::Lead(lead)
     }
 
-    fn lead(self: &Arc<Self>, key: NearKey<K>, flight: Arc<Flight<V>>) -> Lead<K, V> {
+    fn lead(
+        self: &Arc<Self>,
+        key: NearKey<K>,
+        flight: &Arc<Flight<V>>,
+        state: &mut State<V>,
+    ) -> Lead<K, V> {
         Lead {
             table: Arc::clone(self),
             key,
-            flight,
+            flight: Arc::clone(flight),
+            lease: state.lease.take(),
         }
     }
 
     /// Takes `flight` out of the table, if it still is the flight of its key.
     fn forget(shard: &mut Shard<K, V>, key: &NearKey<K>, flight: &Arc<Flight<V>>) {
         if shard
-            .flights
             .get(key)
             .is_some_and(|current| Arc::ptr_eq(current, flight))
         {
-            shard.flights.remove(key);
+            shard.remove(key);
         }
     }
 }
 
-/// Fills of voided flights that are on their way to the server.
-#[must_use = "a write waits until they are over"]
-pub(crate) struct Fills<V>(Vec<Arc<Flight<V>>>);
-
-impl<V> Fills<V> {
-    /// Waits until none of them is on its way any more.
-    pub(crate) async fn over(&self) {
-        for flight in &self.0 {
-            loop {
-                let mut changed = pin!(flight.changed.notified());
-                changed.as_mut().enable();
-                if flight.state.lock().over {
-                    break;
-                }
-                changed.await;
-            }
-        }
-    }
-}
-
-/// The duty to load. Dropped unpublished, it passes to a waiter (G8).
+/// The duty to load. Dropped unpublished, it passes to a waiter, with its lease (G8).
 #[must_use]
 pub(crate) struct Lead<K: Hash + Eq, V> {
     table: Arc<Table<K, V>>,
     key: NearKey<K>,
     flight: Arc<Flight<V>>,
+    pub(crate) lease: Option<Held>,
 }
 
 impl<K: Hash + Eq, V> Lead<K, V> {
@@ -262,11 +245,50 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         &self.key
     }
 
+    pub(crate) fn flight(&self) -> FlightId {
+        self.flight.id
+    }
+
+    /// A place in the queue for the leader's own caller.
+    pub(crate) fn waiter(&self) -> Waiter<K, V>
+    where
+        K: Clone,
+    {
+        self.flight.state.lock().waiters += 1;
+        Waiter {
+            table: Arc::clone(&self.table),
+            key: self.key.clone(),
+            flight: Arc::clone(&self.flight),
+            _taken: None,
+        }
+    }
+
+    /// Lets those who wait have `kept`, where they do not want to wait for the load.
+    pub(crate) fn keep(&self, kept: Kept<V>) {
+        self.flight.state.lock().kept = Some(kept);
+        self.flight.changed.notify_waiters();
+    }
+
+    pub(crate) fn kept(&self) -> Option<Kept<V>> {
+        self.flight.state.lock().kept.clone()
+    }
+
+    /// What was known when the flight last looked at the server.
+    pub(crate) fn proof(&self) -> Proof {
+        self.flight.state.lock().proof
+    }
+
+    /// The flight is about to look at the server again: whatever it finds or loads from now on
+    /// knows of all that `proof` does.
+    pub(crate) fn knows(&self, proof: Proof) {
+        self.flight.state.lock().proof = proof;
+    }
+
     /// Gives all who wait their answer. `store` puts the value into the near tier, unless a
-    /// local write came since the flight began; returns whether it did not.
+    /// local write came since the flight began; returns whether one did.
     ///
-    /// The flight stays in the table until the lead is dropped, so that a local write during
-    /// the fill still finds and voids it.
+    /// The flight stays in the table until the lead is dropped, so that callers who come during
+    /// the fill still get its answer.
     pub(crate) fn publish(&self, landing: Landing<V>, store: impl FnOnce()) -> Published {
         let shard = self.table.shard(&self.key).lock();
         let mut state = self.flight.state.lock();
@@ -282,11 +304,6 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         self.flight.changed.notify_waiters();
         published
     }
-
-    /// Whether a local write came since the flight began.
-    pub(crate) fn is_voided(&self) -> bool {
-        self.flight.state.lock().voided
-    }
 }
 
 /// What [`Lead::publish`] found.
@@ -300,22 +317,14 @@ impl<K: Hash + Eq, V> Drop for Lead<K, V> {
         let mut shard = self.table.shard(&self.key).lock();
         let mut state = self.flight.state.lock();
         match state.phase {
-            // Done: the fill has ended too.
-            Phase::Done(_) => {
-                state.over = true;
-                Table::forget(&mut shard, &self.key, &self.flight);
-                if state.voided {
-                    let flight = &self.flight;
-                    shard.fills.retain(|(_, fill)| !Arc::ptr_eq(fill, flight));
-                    self.flight.changed.notify_waiters();
-                }
-            }
+            Phase::Done(_) => Table::forget(&mut shard, &self.key, &self.flight),
             Phase::Led | Phase::Vacant if state.waiters == 0 => {
                 state.phase = Phase::Vacant;
                 Table::forget(&mut shard, &self.key, &self.flight);
             }
             Phase::Led | Phase::Vacant => {
                 state.phase = Phase::Vacant;
+                state.lease = self.lease.take();
                 drop(state);
                 // One waiter wakes. If it is dropped before it looks, `Notify` wakes the next.
                 self.flight.changed.notify_one();
@@ -330,6 +339,7 @@ pub(crate) struct Waiter<K: Hash + Eq, V> {
     table: Arc<Table<K, V>>,
     key: NearKey<K>,
     flight: Arc<Flight<V>>,
+    _taken: Option<Taken>,
 }
 
 /// What a waiter gets.
@@ -340,6 +350,15 @@ pub(crate) enum Waited<K: Hash + Eq, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
+    pub(crate) fn flight(&self) -> FlightId {
+        self.flight.id
+    }
+
+    /// A stale value that the leader has found.
+    pub(crate) fn kept(&self) -> Option<Kept<V>> {
+        self.flight.state.lock().kept.clone()
+    }
+
     /// Waits for the flight's end, or for its leader's.
     ///
     /// Cancel safe: a waiter that is dropped leaves the queue to the others.
@@ -348,21 +367,38 @@ impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
             let mut changed = pin!(self.flight.changed.notified());
             // Registered before the state is read, so that no change falls between.
             changed.as_mut().enable();
-            {
-                let mut state = self.flight.state.lock();
-                match &state.phase {
-                    Phase::Done(landing) => return Waited::Landed(landing.clone()),
-                    Phase::Vacant => {
-                        state.phase = Phase::Led;
-                        drop(state);
-                        return Waited::Lead(
-                            self.table.lead(self.key.clone(), Arc::clone(&self.flight)),
-                        );
-                    }
-                    Phase::Led => {}
-                }
+            if let Some(waited) = self.look() {
+                return waited;
             }
             changed.await;
+        }
+    }
+
+    /// The same, and for a stale value: `Err`, once the leader has found one.
+    pub(crate) async fn wait_or_kept(&self) -> Result<Waited<K, V>, Kept<V>> {
+        loop {
+            let mut changed = pin!(self.flight.changed.notified());
+            changed.as_mut().enable();
+            if let Some(waited) = self.look() {
+                return Ok(waited);
+            }
+            if let Some(kept) = self.kept() {
+                return Err(kept);
+            }
+            changed.await;
+        }
+    }
+
+    fn look(&self) -> Option<Waited<K, V>> {
+        let mut state = self.flight.state.lock();
+        match &state.phase {
+            Phase::Done(landing) => Some(Waited::Landed(landing.clone())),
+            Phase::Vacant => {
+                state.phase = Phase::Led;
+                let key = self.key.clone();
+                Some(Waited::Lead(self.table.lead(key, &self.flight, &mut state)))
+            }
+            Phase::Led => None,
         }
     }
 }

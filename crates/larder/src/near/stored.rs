@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::load::Proof;
 use crate::time::Tick;
 
 /// When a value was made, and until when it may be served as what.
@@ -30,11 +31,13 @@ impl Life {
 /// A value in the near tier.
 ///
 /// Entries lie side by side in one large table, and most of a hit's time goes into fetching one
-/// from memory, so its times are packed: 32 bytes in all.
+/// from memory, so its times are packed: 40 bytes in all.
 #[derive(Debug)]
 pub(crate) struct Stored<V> {
     pub(crate) value: Arc<V>,
     pub(crate) weight: u32,
+    /// What was known of the server when the value was read.
+    proof: [u8; 8],
     good_until: Millis,
     born: Millis,
     fresh_until: Millis,
@@ -44,15 +47,27 @@ pub(crate) struct Stored<V> {
 impl<V> Stored<V> {
     /// `good_until`: until when this process answers from the entry without asking, which is the
     /// end of its freshness, or of the trust in it, whichever comes first.
-    pub(crate) fn new(value: Arc<V>, weight: u32, life: Life, good_until: Tick) -> Self {
+    pub(crate) fn new(
+        value: Arc<V>,
+        weight: u32,
+        life: Life,
+        good_until: Tick,
+        proof: Proof,
+    ) -> Self {
         Self {
             value,
             weight,
+            proof: proof.to_bits().to_le_bytes(),
             good_until: Millis::at(good_until),
             born: Millis::at(life.born),
             fresh_until: Millis::at(life.fresh_until),
             expires: Millis::at(life.expires),
         }
+    }
+
+    #[inline]
+    pub(crate) fn proof(&self) -> Proof {
+        Proof::from_bits(u64::from_le_bytes(self.proof))
     }
 
     /// The one time that a hit compares.
@@ -106,15 +121,15 @@ mod tests {
     use crate::time::MAX_TTL;
 
     #[test]
-    fn an_entry_is_no_larger_than_half_a_cache_line() {
-        assert_eq!(size_of::<Stored<String>>(), 32);
+    fn an_entry_stays_small() {
+        assert_eq!(size_of::<Stored<String>>(), 40);
     }
 
     #[test]
     fn times_survive_packing_to_the_millisecond() {
         let born = Tick(1_234_567_891);
         let life = Life::new(born, MAX_TTL, MAX_TTL);
-        let packed = Stored::new(Arc::new(()), 1, life, life.fresh_until).life();
+        let packed = Stored::new(Arc::new(()), 1, life, life.fresh_until, Proof::LOCAL).life();
         assert_eq!(packed.born, Tick(1_234_567_000));
         assert_eq!(packed.expires.since(packed.born), MAX_TTL * 2);
     }

@@ -40,6 +40,11 @@ impl Lease {
         self.0[0] == NOTE
     }
 
+    /// Whether no larder wrote it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.0[0] != NOTE && self.0[0] != TOKEN
+    }
+
     /// The lease that the server keeps as `bytes`. Bytes that no larder wrote come as one that
     /// nobody holds.
     pub fn read(bytes: &[u8]) -> Self {

@@ -11,12 +11,12 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-pub(crate) use read::{Look, Wanted};
+pub(crate) use read::{Kept, Look, Seen, Wanted};
 
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
-use crate::load::Table;
+use crate::load::{Lessor, Proof, Stream, Table, Watch};
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
 use crate::options::{Coherence, Options, Weigher};
 use crate::outcome::{Found, Freshness, Outcome, Source};
@@ -29,6 +29,8 @@ use crate::wire::{Codec, Schema};
 /// How long a value lives in the near tier that could not be written to the server: long enough
 /// to spare the source during an outage, short enough that nobody depends on it.
 const OUTAGE_LIFE: Duration = Duration::from_secs(10);
+/// How long near entries are believed beside a remote that does not tell of changes.
+const BLIND_TRUST: Duration = Duration::from_secs(1);
 /// Between two passes of the sweep.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
     pub(crate) gate: Arc<Gate>,
     pub(crate) runtime: tokio::runtime::Handle,
+    /// What is known of changes on the server, where there is one.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 impl Shared {
@@ -61,6 +65,8 @@ impl Shared {
 /// The remote tier as one cache sees it.
 pub(crate) struct Server {
     pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) lessor: Lessor,
     pub(crate) codec: Codec,
     pub(crate) schema: Schema,
 }
@@ -106,6 +112,14 @@ where
         if space.near.is_some() {
             let runtime = space.shared.runtime.clone();
             runtime.spawn(keep_swept(Arc::downgrade(&space)));
+            if let Some(server) = &space.server {
+                let space = Arc::downgrade(&space);
+                server.watch.on_flush(move || {
+                    if let Some(space) = space.upgrade() {
+                        space.near_clear();
+                    }
+                });
+            }
         }
         space
     }
@@ -117,7 +131,7 @@ where
         StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key)
     }
 
-    /// The entry that a hit is answered from: present, fresh and trusted.
+    /// The entry that a hit is answered from: present, fresh and known to be current.
     #[inline]
     pub(crate) fn near_hit<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
     where
@@ -125,10 +139,40 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near.as_ref()?.get(at)?;
-        self.shared
-            .clock
-            .is_before(stored.good_until())
-            .then_some(stored)
+        self.is_good(&stored).then_some(stored)
+    }
+
+    #[inline]
+    fn is_good(&self, stored: &Stored<V>) -> bool {
+        let mut until = stored.good_until();
+        if let Some(server) = &self.server {
+            let (watch, proof) = (&server.watch, stored.proof());
+            if !watch.is_unmarked(proof) {
+                return false;
+            }
+            if self.options.coherence == Coherence::Pushed {
+                if !watch.is_gapless(proof) {
+                    return false;
+                }
+                until = until.min(watch.trusted_until());
+            }
+        }
+        self.shared.clock.is_before(until)
+    }
+
+    /// What is known of changes of `key` before the server is asked for it.
+    pub(crate) fn proof(&self, key: &StoredKey) -> Proof {
+        match &self.server {
+            Some(server) => server.watch.proof(key),
+            None => Proof::LOCAL,
+        }
+    }
+
+    /// Whether no change came that `proof` does not know of.
+    pub(crate) fn holds(&self, proof: Proof) -> bool {
+        self.server
+            .as_ref()
+            .is_none_or(|server| server.watch.is_unmarked(proof) && server.watch.is_gapless(proof))
     }
 
     /// [`near_hit`](Self::near_hit) with its outcome, counted.
@@ -192,23 +236,32 @@ where
         life: Life,
         weight: u32,
         confirmed: bool,
-        now: Tick,
+        proof: Proof,
     ) -> Stored<V> {
-        let (life, good_until) = if self.server.is_none() {
-            (life, life.fresh_until)
-        } else if confirmed {
-            let Coherence::Ttl(trust) = self.options.coherence;
-            (life, life.fresh_until.min(now.plus(trust)))
+        let Some(server) = &self.server else {
+            return Stored::new(value, weight, life, life.fresh_until, Proof::LOCAL);
+        };
+        let now = self.now();
+        let life = if confirmed {
+            life
         } else {
             let end = now.plus(OUTAGE_LIFE);
-            let short = Life {
+            Life {
                 born: life.born,
                 fresh_until: life.fresh_until.min(end),
                 expires: life.expires.min(end),
-            };
-            (short, short.fresh_until)
+            }
         };
-        Stored::new(value, weight, life, good_until)
+        let believed = match self.options.coherence {
+            Coherence::Ttl(trust) if confirmed => Some(trust),
+            Coherence::Pushed if server.watch.stream() == Stream::None => Some(BLIND_TRUST),
+            _ => None,
+        };
+        let good_until = match believed {
+            Some(trust) => life.fresh_until.min(now.plus(trust)),
+            None => life.fresh_until,
+        };
+        Stored::new(value, weight, life, good_until, proof)
     }
 
     /// What an entry weighs in the unit of the near tier's capacity. `encoded` is the length of

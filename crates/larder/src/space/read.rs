@@ -9,21 +9,25 @@ use bytes::Bytes;
 
 use super::{Server, Space, found};
 use crate::key::{CacheKey, StoredKey};
-use crate::load::Ticket;
+use crate::load::Proof;
 use crate::near::{Engine, Life, NearRef, Stored};
 use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, ServerTime};
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
-use crate::wire::{self, Header};
+use crate::wire::{self, HEADER_LEN, Header};
 
 /// What the tiers say about a key.
 pub(crate) enum Look<V> {
     /// Within its TTL.
     Fresh(Found<V>),
     /// To be served only where nothing better can be had.
-    Stale(Kept<V>),
+    Stale {
+        kept: Kept<V>,
+        /// What the server holds.
+        seen: Seen,
+    },
     /// The server was not reached, and the near tier holds a value within its TTL that nobody
     /// vouches for now.
     Suspect(Found<V>),
@@ -34,14 +38,29 @@ pub(crate) enum Look<V> {
         why: Miss,
         /// Whether a load may write to the server: not over what a newer program stored (G9).
         may_fill: bool,
+        /// What the server holds and cannot be used.
+        seen: Seen,
     },
 }
+
+/// How a stored value begins: enough of it to tell it from any other. Empty where there is none.
+pub(crate) type Seen = Vec<u8>;
 
 /// A value past its TTL, kept in case nothing better can be had.
 pub(crate) struct Kept<V> {
     stored: Stored<V>,
     source: Source,
     reason: StaleReason,
+}
+
+// Derived, this would ask for `V: Clone`.
+impl<V> Clone for Kept<V> {
+    fn clone(&self) -> Self {
+        Self {
+            stored: self.stored.clone(),
+            ..*self
+        }
+    }
 }
 
 impl<V> Kept<V> {
@@ -52,13 +71,17 @@ impl<V> Kept<V> {
         (now < self.stored.life().expires).then(|| found(&self.stored, self.source, freshness, now))
     }
 
-    /// The same, where a loader was asked for something newer and failed. That the server is away
-    /// remains the first reason.
-    pub(crate) fn after_failed_load(mut self, now: Tick) -> Option<Found<V>> {
+    /// The same, where a loader was asked for something newer and failed.
+    pub(crate) fn after_failed_load(self, now: Tick) -> Option<Found<V>> {
+        self.because(StaleReason::LoaderFailed).at(now)
+    }
+
+    /// The same value, served for another reason. That the server is away remains the first.
+    pub(crate) fn because(mut self, reason: StaleReason) -> Self {
         if self.reason != StaleReason::RemoteUnavailable {
-            self.reason = StaleReason::LoaderFailed;
+            self.reason = reason;
         }
-        self.at(now)
+        self
     }
 }
 
@@ -85,10 +108,14 @@ where
         }
         let _pass = self.shared.enter()?;
         let look = match self.stored_key(&at) {
-            Ok(key) => self.look(&at, &key, self.shared.deadline()).await,
+            Ok(key) => {
+                let proof = self.proof(&key);
+                self.look(&at, &key, proof, self.shared.deadline()).await
+            }
             Err(_) => Look::Missed {
                 why: Miss::InvalidKey,
                 may_fill: false,
+                seen: Seen::new(),
             },
         };
         let (stale, why) = match look {
@@ -96,7 +123,7 @@ where
                 self.counters.remote_hits.up();
                 return Some(found);
             }
-            Look::Stale(kept) => (kept.at(self.now()), Miss::Absent),
+            Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Absent),
             Look::Suspect(found) => (Some(found), Miss::RemoteUnavailable),
             Look::Unreached(kept) => {
                 let found = kept.and_then(|kept| kept.at(self.now()));
@@ -113,10 +140,12 @@ where
     }
 
     /// What the near tier still holds past a hit, and what the server holds. Counts nothing.
+    /// `proof` was taken before.
     pub(crate) async fn look<Q>(
         &self,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
+        proof: Proof,
         deadline: Deadline,
     ) -> Look<V>
     where
@@ -126,31 +155,32 @@ where
         let kept = self.near_kept(at);
         let Some(server) = &self.server else {
             return match kept {
-                Some(stored) => Look::Stale(Kept {
-                    stored,
-                    source: Source::Near,
-                    reason: StaleReason::Expired,
-                }),
+                Some(stored) => Look::Stale {
+                    kept: Kept {
+                        stored,
+                        source: Source::Near,
+                        reason: StaleReason::Expired,
+                    },
+                    seen: Seen::new(),
+                },
                 None => Look::Missed {
                     why: Miss::Absent,
                     may_fill: true,
+                    seen: Seen::new(),
                 },
             };
         };
-        // Without a near tier there is nothing to admit to.
-        let ticket = self.near_tier().map(|_| self.table.ticket(at));
         match server.remote.get(key, deadline).await {
-            Ok(Some(bytes)) => self.judge(server, at, key, &bytes, ticket),
+            Ok(Some(bytes)) => self.judge(server, at, key, &bytes, proof),
             Ok(None) => {
                 // The near tier's entry was removed elsewhere, or never reached the server.
-                if let Some(ticket) = ticket {
-                    self.table.admit(at, ticket, || {
-                        self.near_remove(at);
-                    });
+                if self.holds(proof) {
+                    self.near_remove(at);
                 }
                 Look::Missed {
                     why: Miss::Absent,
                     may_fill: true,
+                    seen: Seen::new(),
                 }
             }
             Err(error) => {
@@ -173,30 +203,49 @@ where
         }
     }
 
-    /// A near entry that has not expired, whether or not it is fresh and trusted.
+    /// A near entry that has not expired and is not known to have changed, whether or not it is
+    /// fresh and trusted.
     fn near_kept<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_tier()?.get(at)?;
-        (self.now() < stored.life().expires).then_some(stored)
+        let server = self.server.as_ref();
+        let unmarked = server.is_none_or(|server| server.watch.is_unmarked(stored.proof()));
+        (unmarked && self.now() < stored.life().expires).then_some(stored)
+    }
+
+    /// What the near tier could serve as stale, for this reason.
+    pub(crate) fn kept_near<Q>(&self, at: &NearRef<'_, Q>, reason: StaleReason) -> Option<Kept<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let stored = self.near_kept(at)?;
+        let source = Source::Near;
+        Some(Kept {
+            stored,
+            source,
+            reason,
+        })
     }
 
     /// What the server's bytes are worth. What is fresh is offered to the near tier.
-    fn judge<Q>(
+    pub(crate) fn judge<Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         bytes: &Bytes,
-        ticket: Option<Ticket>,
+        proof: Proof,
     ) -> Look<V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let (codec, schema) = (server.codec, server.schema);
+        let seen = || bytes[..bytes.len().min(HEADER_LEN)].to_vec();
         let (header, value) = match wire::read::<V>(bytes, key.original(), codec, schema) {
             Ok(read) => read,
             Err(reject) => {
@@ -207,6 +256,7 @@ where
                 return Look::Missed {
                     why: Miss::Unreadable,
                     may_fill: reject.replaceable,
+                    seen: seen(),
                 };
             }
         };
@@ -215,23 +265,24 @@ where
             return Look::Missed {
                 why: Miss::Absent,
                 may_fill: true,
+                seen: seen(),
             };
         };
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len()));
-        let stored = self.stored(value, life, weight, true, now);
+        let stored = self.stored(value, life, weight, true, proof);
         if let Freshness::Stale(reason) = freshness {
-            return Look::Stale(Kept {
+            let kept = Kept {
                 stored,
                 source: Source::Remote,
                 reason,
-            });
+            };
+            return Look::Stale { kept, seen: seen() };
         }
         let found = found(&stored, Source::Remote, freshness, now);
-        if let Some(ticket) = ticket {
-            self.table.admit(at, ticket, || {
-                let _counted = self.near_insert(at.to_key(), stored);
-            });
+        // One that is outdated already would have no effect, except to push out a newer one.
+        if self.near_tier().is_some() && self.holds(proof) {
+            let _counted = self.near_insert(at.to_key(), stored);
         }
         Look::Fresh(found)
     }

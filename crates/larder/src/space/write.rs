@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout_at;
 
 use super::{Server, Space};
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey};
-use crate::load::{Fills, Ticket};
-use crate::near::{Admission, Engine, Life, NearKey, NearRef, Stored};
+use crate::load::Proof;
+use crate::near::{Admission, Engine, Life, NearRef, Stored};
 use crate::options::Lifetime;
-use crate::remote::{Deadline, RemoteError};
+use crate::remote::RemoteError;
 use crate::time::Tick;
 use crate::value::CacheValue;
 use crate::wire::{self, EncodeError, Header};
@@ -49,7 +48,7 @@ where
         let Some(server) = &self.server else {
             let weight = self.weigh(at.key, &value, None);
             self.counters.sets.up();
-            let stored = self.stored(value, life, weight, true, life.born);
+            let stored = self.stored(value, life, weight, true, Proof::LOCAL);
             return self.set_near(at, &key, stored);
         };
         let bytes = server
@@ -60,19 +59,25 @@ where
             })?;
         let weight = self.weigh(at.key, &value, Some(bytes.len()));
         self.counters.sets.up();
-        let (mark, fills) = self.table.void(&at, || {
+        let mark = server.watch.mark(&key);
+        self.table.void(&at, || {
             self.near_remove(&at);
         });
         let (space, near_key) = (Arc::clone(self), at.to_key());
-        let remote = Arc::clone(&server.remote);
+        let (remote, watch) = (Arc::clone(&server.remote), Arc::clone(&server.watch));
         self.complete(async move {
             let deadline = space.shared.deadline();
-            in_turn(&fills, deadline).await;
             let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
-            // What the server refused for its own reasons may be served here for a short while;
-            // the caller is told all the same.
-            let stored = space.stored(value, life, weight, answer.is_ok(), space.now());
-            space.settle(&near_key, mark, Some(stored));
+            // Where another write came between, nobody here knows which of the two the server took
+            // last: the next lookup asks.
+            let alone = watch.is_unmarked(mark);
+            let mark = watch.mark(&key);
+            if alone {
+                // What the server refused for its own reasons may be served here for a short
+                // while; the caller is told all the same.
+                let stored = space.stored(value, life, weight, answer.is_ok(), mark);
+                let _counted = space.near_insert(near_key, stored);
+            }
             answer.map_err(|source| failed("set", &key, source))
         })
         .await
@@ -100,19 +105,22 @@ where
     {
         let now = self.now();
         let mut was_here = false;
-        let (mark, fills) = self.table.void(&at, || {
-            was_here = self.near_take(&at, now);
-        });
         let Some(server) = &self.server else {
+            self.table.void(&at, || {
+                was_here = self.near_take(&at, now);
+            });
             return Ok(was_here);
         };
-        let (space, near_key) = (Arc::clone(self), at.to_key());
-        let remote = Arc::clone(&server.remote);
+        let _mark = server.watch.mark(&key);
+        self.table.void(&at, || {
+            self.near_remove(&at);
+        });
+        let deadline = self.shared.deadline();
+        let (remote, watch) = (Arc::clone(&server.remote), Arc::clone(&server.watch));
         self.complete(async move {
-            let deadline = space.shared.deadline();
-            in_turn(&fills, deadline).await;
             let answer = remote.remove(&key, deadline).await;
-            space.settle(&near_key, mark, None);
+            // Again: what was read meanwhile may be what was there before.
+            let _mark = watch.mark(&key);
             answer.map_err(|source| failed("remove", &key, source))
         })
         .await
@@ -129,8 +137,7 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let mut admission = Admission::Stored;
-        // Nothing is on its way to a server, where there is none.
-        let (_mark, _fills) = self.table.void(&at, || {
+        self.table.void(&at, || {
             admission = self.near_insert(at.to_key(), stored);
         });
         match admission {
@@ -142,20 +149,6 @@ where
                 limit,
             }),
         }
-    }
-
-    /// Ends a write: the near tier takes `stored` unless another local write came between. Then
-    /// nobody here knows which of the two the server took last, and neither may stay.
-    fn settle(&self, key: &NearKey<K>, mark: Ticket, stored: Option<Stored<V>>) {
-        let at = key.as_ref();
-        self.table.settle(&at, mark, |alone| match stored {
-            Some(stored) if alone => {
-                let _counted = self.near_insert(key.clone(), stored);
-            }
-            _ => {
-                self.near_remove(&at);
-            }
-        });
     }
 
     /// Removes a near entry; whether it had not expired.
@@ -233,12 +226,6 @@ impl Server {
             Ok(self.codec.encode(value, out)?)
         })
     }
-}
-
-/// Lets fills that are on their way end first: the server could take them last. Past the deadline
-/// the write itself says what is wrong.
-async fn in_turn<V>(fills: &Fills<V>, deadline: Deadline) {
-    let _ = timeout_at(deadline.instant(), fills.over()).await;
 }
 
 fn failed(operation: &'static str, key: &StoredKey, source: RemoteError) -> Error {

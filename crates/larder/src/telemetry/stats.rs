@@ -47,6 +47,10 @@ counters! {
     load_failures: Counter,
     /// Callers that waited for a load that another caller began.
     loads_joined: Counter,
+    /// Times that a load waited for another process's load of the key.
+    leases_awaited: Counter,
+    /// Callers over the limit of loads or waiters, who got a stale value or an error.
+    overloads: Counter,
     /// Loaded values written to the server.
     fills: Counter,
     /// Loaded values not written to the server: invalidated meanwhile, too large, or because a
