@@ -45,6 +45,7 @@ enum Source {
     #[default]
     System,
     Manual(Arc<AtomicU64>),
+    Tokio(tokio::time::Instant),
 }
 
 /// Where a manual clock starts: far enough from zero that an entry can be older than its clock.
@@ -61,7 +62,12 @@ impl Clock {
         Self(Source::Manual(Arc::new(AtomicU64::new(MANUAL_START))))
     }
 
-    /// Moves a manual clock on; the system's clock is left alone.
+    /// A clock that follows tokio's, which tests pause.
+    pub fn tokio() -> Self {
+        Self(Source::Tokio(tokio::time::Instant::now()))
+    }
+
+    /// Moves a manual clock on; another is left alone.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(now) = &self.0 {
             now.fetch_add(micros(by), Ordering::SeqCst);
@@ -73,6 +79,7 @@ impl Clock {
         match &self.0 {
             Source::System => Tick(system::now()),
             Source::Manual(now) => Tick(now.load(Ordering::SeqCst)),
+            Source::Tokio(origin) => Tick(MANUAL_START).plus(origin.elapsed()),
         }
     }
 
@@ -85,7 +92,7 @@ impl Clock {
                 system::coarse().saturating_add(system::COARSE_LAG) < deadline.0
                     || system::now() < deadline.0
             }
-            Source::Manual(now) => now.load(Ordering::SeqCst) < deadline.0,
+            Source::Manual(_) | Source::Tokio(_) => self.now() < deadline,
         }
     }
 }

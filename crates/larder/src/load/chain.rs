@@ -106,9 +106,15 @@ mod tests {
             within(b, async { assert!(wait_for(a).is_err(), "its outer load") }).await;
             let other = tokio::spawn(async move {
                 let second = within(b, async { wait_for(c).unwrap() }).await;
-                within(c, async { assert!(wait_for(a).is_err(), "a circle of three") }).await;
+                within(c, async {
+                    assert!(wait_for(a).is_err(), "a circle of three")
+                })
+                .await;
                 drop(second);
-                within(c, async { assert!(wait_for(a).is_ok(), "no longer a circle") }).await;
+                within(c, async {
+                    assert!(wait_for(a).is_ok(), "no longer a circle")
+                })
+                .await;
             });
             other.await.unwrap();
             drop(first);

@@ -237,7 +237,10 @@ where
                 if let Some(lease) = lead.lease.take() {
                     lease.leave_note();
                 }
-                let landing = match lead.kept().and_then(|kept| kept.after_failed_load(self.now())) {
+                let landing = match lead
+                    .kept()
+                    .and_then(|kept| kept.after_failed_load(self.now()))
+                {
                     Some(found) => {
                         self.counters.stale_hits.up();
                         Ok(found)

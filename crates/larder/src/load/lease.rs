@@ -44,7 +44,10 @@ struct Inner {
 pub(crate) enum Asked {
     Granted(Held),
     /// By another flight.
-    Held { by: Lease, left: Duration },
+    Held {
+        by: Lease,
+        left: Duration,
+    },
     Value(Bytes),
     Failed(RemoteError),
 }
@@ -53,7 +56,12 @@ impl Held {
     /// Asks for the lease of `key`. `seen` is how the value begins that the caller has read.
     ///
     /// Cancel safe: the guard exists before the request is sent, and gives back what was granted.
-    pub(crate) async fn ask(lessor: &Lessor, key: &StoredKey, seen: &[u8], deadline: Deadline) -> Asked {
+    pub(crate) async fn ask(
+        lessor: &Lessor,
+        key: &StoredKey,
+        seen: &[u8],
+        deadline: Deadline,
+    ) -> Asked {
         let mut held = Self(Some(Arc::new(Inner {
             lessor: lessor.clone(),
             key: key.clone(),
@@ -148,7 +156,10 @@ async fn keep(lease: std::sync::Weak<Inner>) {
         }
         let deadline = Deadline::after(held.lessor.timeout.min(RENEW_EVERY));
         let remote = &held.lessor.remote;
-        match remote.renew(&held.key, &held.lease, LEASE_TTL, deadline).await {
+        match remote
+            .renew(&held.key, &held.lease, LEASE_TTL, deadline)
+            .await
+        {
             Ok(true) => {}
             // Invalidated, or taken over: its fill will be refused.
             Ok(false) => return,

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use quick_cache::DefaultHashBuilder;
 use tokio::sync::Notify;
 
+use super::Failure;
 use super::chain::FlightId;
 use super::lease::Held;
 use super::watch::Proof;
-use super::Failure;
 use crate::near::{NearKey, NearRef};
 use crate::outcome::Found;
 use crate::space::Kept;

@@ -167,7 +167,7 @@ async fn a_load_that_is_dropped_during_its_lookup_leaves_no_trace() {
 async fn a_fill_goes_on_when_its_caller_is_dropped() {
     let stub = Stub::default();
     let cache = cache_on(&stub).await;
-    let held = stub.hold(Op::Set, When::Before);
+    let held = stub.hold(Op::Fill, When::Before);
     let dropped = tokio::spawn({
         let cache = cache.clone();
         async move { cache.get_or_load(&1, always("loaded".to_owned())).await }

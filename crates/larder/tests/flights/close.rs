@@ -27,7 +27,7 @@ async fn close_waits_for_a_load_and_its_fill() {
     let stub = Stub::default();
     let larder = on(&stub).await;
     let cache = larder.cache("flights").build().unwrap();
-    let (fill, gate): (Held, Gate) = (stub.hold(Op::Set, When::Before), Gate::default());
+    let (fill, gate): (Held, Gate) = (stub.hold(Op::Fill, When::Before), Gate::default());
     let caller = tokio::spawn({
         let gate = gate.clone();
         async move {
@@ -76,7 +76,7 @@ async fn close_waits_for_a_fill_whose_caller_was_dropped() {
     let stub = Stub::default();
     let larder = on(&stub).await;
     let cache = larder.cache("flights").build().unwrap();
-    let held = stub.hold(Op::Set, When::Before);
+    let held = stub.hold(Op::Fill, When::Before);
     let load = cache.get_or_load(&1_u32, always("loaded".to_owned()));
     assert!(tokio::time::timeout(millis(1), load).await.is_err());
     held.reached().await;

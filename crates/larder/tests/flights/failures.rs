@@ -21,7 +21,13 @@ impl Serialize for Unwritable {
 
 #[tokio::test]
 async fn a_function_runs_once_whatever_fails() {
-    for failing in [vec![], vec![Op::Get], vec![Op::Set], vec![Op::Get, Op::Set]] {
+    for failing in [
+        vec![],
+        vec![Op::Get],
+        vec![Op::Acquire],
+        vec![Op::Fill],
+        vec![Op::Get, Op::Fill],
+    ] {
         let stub = Stub::default();
         let cache = cache_on(&stub).await;
         for op in &failing {
@@ -66,14 +72,14 @@ async fn a_value_that_cannot_be_encoded_is_loaded_once_a_call_and_returned() {
     let error = cache.set(&1, Unwritable(7)).await.unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error}");
     assert!(error.to_string().contains("cache:unwritable:1"), "{error}");
-    assert_eq!(stub.calls(Op::Set), 0);
+    assert_eq!(stub.calls(Op::Fill), 0);
 }
 
 #[tokio::test]
 async fn what_the_remote_does_not_take_is_counted_and_served_from_memory() {
     let stub = Stub::default();
     let cache = cache_on(&stub).await;
-    stub.fail(Op::Set, true);
+    stub.fail(Op::Fill, true);
     let runs = Runs::default();
     for _ in 0..3 {
         let value = cache.get_or_load(&1, runs.load("loaded".to_owned())).await;
