@@ -1,5 +1,6 @@
 //! A typed keyspace, and how it is opened.
 
+use std::any::TypeId;
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
 use std::hash::Hash;
@@ -12,7 +13,7 @@ use crate::key::{CacheKey, CacheName, NameError, Tenant};
 use crate::larder::Larder;
 use crate::load::LoadError;
 use crate::near::{Engine, NearCapacity, NearRef};
-use crate::options::{Coherence, LOAD_TIMEOUT, Lifetime, Options, Weigher};
+use crate::options::{Coherence, LOAD_TIMEOUT, Lifetime, Options, Refresh, TtlBy, Weigher};
 use crate::outcome::Found;
 use crate::space::{Space, Wanted};
 use crate::telemetry::{CacheStats, Miss};
@@ -124,12 +125,14 @@ where
             tenant: tenant.as_ref(),
             key,
         };
-        if let Some(stored) = self.space.near_hit(&at) {
+        if !self.space.options.sliding
+            && let Some(stored) = self.space.near_hit(&at)
+        {
             self.space.counters.near_hits.up();
             return Some(stored.value);
         }
         // Boxed, so that the future of a hit stays small.
-        let found = Box::pin(self.space.look_up(at, Wanted::Fresh)).await?;
+        let found = Box::pin(self.entry(key).look_up(Wanted::Fresh)).await?;
         Some(found.value)
     }
 
@@ -238,6 +241,7 @@ where
                 tenant: tenant.as_ref(),
                 key,
             })
+            && !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {
             self.space.counters.near_hits.up();
@@ -352,6 +356,7 @@ pub struct CacheBuilder<K, V> {
     ttl: Option<Duration>,
     options: Options,
     weigher: Option<Weigher<K, V>>,
+    ttl_by: Option<TtlBy<V>>,
 }
 
 impl<K, V> CacheBuilder<K, V>
@@ -375,10 +380,18 @@ where
                 coherence: Coherence::default(),
                 soft_timeout: None,
                 load_timeout: LOAD_TIMEOUT,
+                remote_soft_timeout: None,
+                pause: Duration::ZERO,
+                cached_errors: Vec::new(),
+                jitter: 0.0,
+                refresh: Refresh::Never,
+                sliding: false,
+                has_ttl_by: false,
                 memory_only: false,
                 has_weigher: false,
             },
             weigher: None,
+            ttl_by: None,
         }
     }
 
@@ -431,6 +444,58 @@ where
         self
     }
 
+    /// How long the server may take to answer before a stale value of this process's memory will
+    /// do, where there is one. The default is the configured timeout.
+    pub fn remote_soft_timeout(mut self, timeout: Duration) -> Self {
+        self.options.remote_soft_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a key is not loaded again after its load failed. Until then callers get a stale
+    /// value, or the same error. The default is not to wait.
+    pub fn pause_after_failure(mut self, pause: Duration) -> Self {
+        self.options.pause = pause;
+        self
+    }
+
+    /// Keeps errors of type `E` for this long, in this process: callers get a stale value, or the
+    /// same error. Others are not kept, except by [`pause_after_failure`](Self::pause_after_failure).
+    pub fn cache_errors<E: 'static>(mut self, ttl: Duration) -> Self {
+        self.options.cached_errors.push((TypeId::of::<E>(), ttl));
+        self
+    }
+
+    /// Shortens each TTL at random by up to this share of it, from 0 to below 1, so that values that
+    /// were stored together do not expire together.
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.options.jitter = share;
+        self
+    }
+
+    /// Loads values again in the background before their TTL ends.
+    pub fn refresh(mut self, refresh: Refresh) -> Self {
+        self.options.refresh = refresh;
+        self
+    }
+
+    /// Lets each hit prolong a value's life: past half of its TTL, it is stored again for the whole
+    /// of it, in the background. A value that nobody asks for expires.
+    pub fn sliding(mut self) -> Self {
+        self.options.sliding = true;
+        self
+    }
+
+    /// Lets a value say how long it is fresh, where that is another time than the cache's TTL. A
+    /// TTL of one call or of the loader goes before.
+    pub fn ttl_by(
+        mut self,
+        ttl_by: impl Fn(&V) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
+        self.ttl_by = Some(Arc::new(ttl_by));
+        self.options.has_ttl_by = true;
+        self
+    }
+
     /// How the near tiers of several processes stay in step.
     pub fn coherence(mut self, coherence: Coherence) -> Self {
         self.options.coherence = coherence;
@@ -469,7 +534,7 @@ where
             .ttl
             .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));
         options.check(&self.name)?;
-        self.larder.open(&name, options, self.weigher)
+        self.larder.open(&name, options, self.weigher, self.ttl_by)
     }
 }
 
@@ -479,5 +544,16 @@ impl<K, V> fmt::Debug for CacheBuilder<K, V> {
             .field("name", &self.name)
             .field("options", &self.options)
             .finish_non_exhaustive()
+    }
+}
+
+impl<K, T> CacheBuilder<K, Option<T>>
+where
+    K: CacheKey + Clone + 'static,
+    Option<T>: CacheValue,
+{
+    /// How long it is remembered that there is nothing: the TTL of `None`.
+    pub fn negative_ttl(self, ttl: Duration) -> Self {
+        self.ttl_by(move |value| value.is_none().then_some(ttl))
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::cache::TenantView;
 use crate::error::Error;
 use crate::key::{CacheKey, Tenant};
-use crate::load::{Failure, LoadError};
+use crate::load::{Load, LoadError, Loaded};
 use crate::near::NearRef;
-use crate::options::Lifetime;
+use crate::options::Call;
 use crate::outcome::Found;
 use crate::space::{Space, Wanted};
 use crate::telemetry::Miss;
@@ -36,8 +36,7 @@ pub struct Entry<'a, K: Hash + Eq, V, Q: ?Sized> {
     space: &'a Arc<Space<K, V>>,
     tenant: TenantOf<'a>,
     key: &'a Q,
-    ttl: Option<Duration>,
-    stale: Option<Duration>,
+    call: Call,
 }
 
 /// The cache's own tenant, or the call's.
@@ -57,8 +56,7 @@ where
             space,
             tenant: TenantOf::Cache(tenant),
             key,
-            ttl: None,
-            stale: None,
+            call: Call::new(space.options.lifetime),
         }
     }
 
@@ -72,14 +70,49 @@ where
     /// How long the value that this call stores is fresh. Zero: it is not stored. More than
     /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.call.lifetime = self.call.lifetime.with(Some(ttl), None);
+        self.call.own_ttl = true;
         self
     }
 
     /// How long past its TTL the value that this call stores may be served as stale. More than
     /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
     pub fn stale(mut self, stale: Duration) -> Self {
-        self.stale = Some(stale);
+        self.call.lifetime = self.call.lifetime.with(None, Some(stale));
+        self
+    }
+
+    /// Asks the server even where this process has the value: what every process wrote before this
+    /// call is seen. The default trusts the cache's [`Coherence`](crate::Coherence).
+    pub fn skip_near(mut self) -> Self {
+        self.call.near = false;
+        self
+    }
+
+    /// Neither looks at the server nor fills it: this process's memory and the loader alone.
+    /// [`set`](Self::set) and [`remove`](Self::remove) go to the server all the same.
+    pub fn skip_remote(mut self) -> Self {
+        self.call.remote = false;
+        self
+    }
+
+    /// Keeps nothing of what this call finds or loads, in either tier.
+    pub fn read_only(mut self) -> Self {
+        self.call.store = false;
+        self
+    }
+
+    /// Loads even where a fresh value is at hand, and replaces it. A load of the key that is under
+    /// way counts.
+    pub fn force_refresh(mut self) -> Self {
+        self.call.force = true;
+        self
+    }
+
+    /// How long past its TTL a stale answer will do for this call, within the value's own stale
+    /// window. Zero: no stale answer.
+    pub fn max_stale(mut self, most: Duration) -> Self {
+        self.call.max_stale = Some(most);
         self
     }
 
@@ -99,12 +132,12 @@ where
         self.look_up(Wanted::AlsoStale).await
     }
 
-    async fn look_up(self, wanted: Wanted) -> Option<Found<V>> {
+    pub(crate) async fn look_up(self, wanted: Wanted) -> Option<Found<V>> {
         let Ok(at) = self.at() else {
             self.space.counters.missed(Miss::InvalidKey);
             return None;
         };
-        self.space.look_up(at, wanted).await
+        self.space.look_up(at, wanted, self.call).await
     }
 
     /// As [`Cache::exists`](crate::Cache::exists).
@@ -132,7 +165,7 @@ where
     /// Once polled, the write goes on to its end even where the future is dropped.
     pub async fn set(self, value: impl Into<Arc<V>>) -> Result<(), Error> {
         let at = self.at()?;
-        self.space.set(at, value.into(), self.lifetime()).await
+        self.space.set(at, value.into(), self.call).await
     }
 
     /// As [`Cache::remove`](crate::Cache::remove).
@@ -176,12 +209,64 @@ where
         F: Future<Output = Result<V, E>>,
         E: Display + Send + Sync + 'static,
     {
+        self.lookup_or_load_with(async |_| Ok(loader().await?.into()))
+            .await
+    }
+
+    /// [`lookup_or_load`](Self::lookup_or_load) with a loader that is told of its load, and that
+    /// says how its value is to be stored.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use larder::{Larder, Load, Loaded};
+    ///
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    /// struct Page { etag: String, body: String }
+    ///
+    /// /// Asks for the page, unless it still has this tag.
+    /// async fn fetch(etag: Option<&str>) -> Result<Option<Page>, std::io::Error> {
+    ///     # let body = "Hello".to_owned();
+    ///     # Ok((etag != Some("v1")).then(|| Page { etag: "v1".to_owned(), body }))
+    ///     // …
+    /// }
+    ///
+    /// let larder = Larder::in_memory().await?;
+    /// let pages = larder.cache::<u64, Page>("pages").stale(Duration::from_secs(3600)).build()?;
+    /// let page = pages.entry(&7).lookup_or_load_with(async |load: Load<Page>| {
+    ///     let known = load.stale().map(|page| page.etag.as_str());
+    ///     match fetch(known).await? {
+    ///         Some(page) => Ok(Loaded::new(page).ttl(Duration::from_secs(60))),
+    ///         None => load.unchanged().ok_or_else(|| std::io::Error::other("never sent")),
+    ///     }
+    /// }).await?;
+    /// assert_eq!(page.body, "Hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    pub async fn lookup_or_load_with<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
+    where
+        L: FnOnce(Load<V>) -> F,
+        F: Future<Output = Result<Loaded<V>, E>>,
+        E: Display + Send + Sync + 'static,
+    {
         match self.at() {
             Ok(at) => {
-                if let Some(found) = self.space.near_found(&at) {
+                if self.call.near
+                    && !self.call.force
+                    && let Some((found, stored)) = self.space.near_entry(&at)
+                {
+                    self.space.slide(&at, self.call, stored);
                     return Ok(found);
                 }
-                self.space.fetch(at, self.lifetime(), loader).await
+                self.space.fetch(at, self.call, loader).await
             }
             Err(_) => self.load_unstored(loader).await,
         }
@@ -216,12 +301,41 @@ where
         F: Future<Output = Result<V, E>> + Send + 'static,
         E: Display + Send + Sync + 'static,
     {
+        self.lookup_or_spawn_with(|_| {
+            let loading = loader();
+            async { Ok(loading.await?.into()) }
+        })
+        .await
+    }
+
+    /// [`lookup_or_spawn`](Self::lookup_or_spawn) with a loader that is told of its load, and that
+    /// says how its value is to be stored: see [`lookup_or_load_with`](Self::lookup_or_load_with).
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`](crate::Cache::get_or_load).
+    ///
+    /// # Cancel safety
+    /// Dropped while it loads, the load goes on in the background.
+    pub async fn lookup_or_spawn_with<L, F, E>(self, loader: L) -> Result<Found<V>, LoadError<E>>
+    where
+        L: FnOnce(Load<V>) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
         match self.at() {
             Ok(at) => {
-                if let Some(found) = self.space.near_found(&at) {
+                if self.call.near
+                    && !self.call.force
+                    && let Some((found, stored)) = self.space.near_entry(&at)
+                {
+                    if self.space.is_due(&stored) {
+                        self.space.refresh(&at, self.call, stored, loader);
+                    } else {
+                        self.space.slide(&at, self.call, stored);
+                    }
                     return Ok(found);
                 }
-                self.space.fetch_spawned(at, self.lifetime(), loader).await
+                self.space.fetch_spawned(at, self.call, loader).await
             }
             Err(_) => self.load_unstored(loader).await,
         }
@@ -230,15 +344,12 @@ where
     /// For a tenant that cannot be: nothing is looked up, stored or shared.
     async fn load_unstored<L, F, E>(&self, loader: L) -> Result<Found<V>, LoadError<E>>
     where
-        L: FnOnce() -> F,
-        F: Future<Output = Result<V, E>>,
+        L: FnOnce(Load<V>) -> F,
+        F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
         self.space.counters.missed(Miss::InvalidKey);
-        let value = self.space.load(loader).await;
-        value
-            .map(|value| Space::<K, V>::loaded(Arc::new(value), Duration::ZERO))
-            .map_err(Failure::into_error)
+        self.space.load_alone(loader).await
     }
 
     fn at(&self) -> Result<NearRef<'_, Q>, Error> {
@@ -254,18 +365,13 @@ where
             Err(error) => Err(error.clone().into()),
         }
     }
-
-    fn lifetime(&self) -> Lifetime {
-        self.space.options.lifetime.with(self.ttl, self.stale)
-    }
 }
 
 impl<K: Hash + Eq, V, Q: fmt::Debug + ?Sized> fmt::Debug for Entry<'_, K, V, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("key", &self.key)
-            .field("ttl", &self.ttl)
-            .field("stale", &self.stale)
+            .field("call", &self.call)
             .finish_non_exhaustive()
     }
 }

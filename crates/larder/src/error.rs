@@ -75,6 +75,29 @@ pub enum Error {
         /// The longest allowed.
         max: std::time::Duration,
     },
+    /// A number or a time of a cache's options is out of its range.
+    #[error("cache {name:?}: {what} of {value} is not {allowed}")]
+    OutOfRange {
+        /// The cache's name.
+        name: String,
+        /// Which option.
+        what: &'static str,
+        /// What was asked for.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The server did not confirm a write. What it held before is removed as soon as it can be
+    /// reached; until then this process does not believe what the server says of the key.
+    #[error("cannot {operation} {key} yet: {source}")]
+    Pending {
+        /// `set` or `remove`.
+        operation: &'static str,
+        /// The stored key.
+        key: String,
+        /// Why.
+        source: RemoteError,
+    },
     /// The value cannot be encoded.
     #[error("cannot encode the value for {key}: {source}")]
     Encode {

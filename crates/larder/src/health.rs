@@ -16,6 +16,10 @@ pub struct Health {
     pub closed: bool,
     /// How the server is, asked just now.
     pub remote: RemoteHealth,
+    /// Whether near tiers hear of what other processes write.
+    pub near: NearTrust,
+    /// Writes of this process that could not reach the server yet.
+    pub pending_writes: usize,
     /// The open caches, by name.
     pub caches: Vec<CacheHealth>,
 }
@@ -58,6 +62,24 @@ impl fmt::Display for Health {
             (_, None) => write!(f, "memory alone, degraded: {} is away", remote.address),
         }
     }
+}
+
+/// Whether what near tiers hold is known to be current, in caches whose
+/// [`Coherence`](crate::Coherence) is `Pushed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NearTrust {
+    /// There is no server, so nobody else writes.
+    Alone,
+    /// The server tells of changes, and answered within the last second.
+    Trusted,
+    /// The server does not tell of changes for now: near entries are asked for again, each time.
+    Untrusted {
+        /// Why.
+        reason: String,
+    },
+    /// The remote never tells of changes: near entries are believed for a second.
+    Untold,
 }
 
 /// How one cache is.

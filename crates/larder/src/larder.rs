@@ -12,10 +12,10 @@ use tokio::runtime::Handle;
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::{Backend, Config};
 use crate::error::Error;
-use crate::health::{CacheHealth, Health};
+use crate::health::{CacheHealth, Health, NearTrust};
 use crate::key::{CacheKey, CacheName, Tenant};
-use crate::load::{Lessor, Watch};
-use crate::options::{Options, Weigher};
+use crate::load::{Lessor, Recovery, Watch};
+use crate::options::{Options, TtlBy, Weigher};
 use crate::remote::{NoRemote, Observer, Remote, RemoteState};
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
@@ -186,6 +186,14 @@ impl Larder {
             enabled: shared.enabled,
             closed: shared.gate.is_closed(),
             remote,
+            near: shared
+                .watch
+                .as_ref()
+                .map_or(NearTrust::Alone, |watch| watch.health()),
+            pending_writes: shared
+                .recovery
+                .as_ref()
+                .map_or(0, |recovery| recovery.len()),
             caches,
         }
     }
@@ -234,6 +242,7 @@ impl Larder {
         name: &CacheName,
         options: Options,
         weigher: Option<Weigher<K, V>>,
+        ttl_by: Option<TtlBy<V>>,
     ) -> Result<Cache<K, V>, Error>
     where
         K: CacheKey + Clone + 'static,
@@ -264,6 +273,7 @@ impl Larder {
                 what: format!("a codec for cache {:?}", name.as_str()),
             })?;
             let watch = Arc::clone(shared.watch.as_ref().ok_or(Error::Closed)?);
+            let recovery = Arc::clone(shared.recovery.as_ref().ok_or(Error::Closed)?);
             let lessor = Lessor {
                 remote: Arc::clone(&shared.remote),
                 runtime: shared.runtime.clone(),
@@ -274,6 +284,7 @@ impl Larder {
             Some(Server {
                 remote: Arc::clone(&shared.remote),
                 watch,
+                recovery,
                 lessor,
                 codec,
                 schema: Schema::for_cache::<V>(codec, options.schema)?,
@@ -287,6 +298,7 @@ impl Larder {
             options.clone(),
             server,
             weigher,
+            ttl_by,
         );
         open.insert(
             name.as_str().to_owned(),
@@ -385,7 +397,12 @@ impl LarderBuilder {
             // So that the first values that are read may be kept. Past the timeout they are not.
             let _ = tokio::time::timeout(timeout, watch.settled()).await;
         }
+        let recovery = watch.is_some().then(|| {
+            let (remote, clock) = (Arc::clone(&remote), self.clock.clone());
+            Recovery::new(remote, clock, Handle::current(), timeout)
+        });
         let shared = Arc::new(Shared {
+            recovery,
             enabled,
             prefix: config.prefix.clone(),
             clock: self.clock,

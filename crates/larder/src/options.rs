@@ -1,11 +1,13 @@
 //! A cache's options.
 
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::near::NearCapacity;
+use crate::outcome::Outcome;
 use crate::time::MAX_TTL;
 use crate::wire::Codec;
 
@@ -23,6 +25,19 @@ impl Lifetime {
         self.ttl + self.stale
     }
 
+    /// Shortened at random by up to `share` of the TTL, so that values that were stored together do
+    /// not expire together.
+    pub(crate) fn jittered(self, share: f64) -> Self {
+        if share == 0.0 {
+            return self;
+        }
+        let cut = self.ttl.mul_f64(share * random());
+        Self {
+            ttl: whole(self.ttl.saturating_sub(cut)),
+            stale: self.stale,
+        }
+    }
+
     /// With one call's own times in place of the cache's, cut to what is allowed.
     pub(crate) fn with(self, ttl: Option<Duration>, stale: Option<Duration>) -> Self {
         Self {
@@ -30,6 +45,14 @@ impl Lifetime {
             stale: whole(stale.unwrap_or(self.stale).min(MAX_TTL)),
         }
     }
+}
+
+/// From 0 to below 1.
+pub(crate) fn random() -> f64 {
+    let bits = getrandom::u64().unwrap_or_default() >> 11;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+    let share = bits as f64 / (1_u64 << 53) as f64;
+    share
 }
 
 /// Rounded up to whole milliseconds, so that no positive time becomes none.
@@ -40,6 +63,61 @@ fn whole(time: Duration) -> Duration {
     } else {
         time + Duration::from_nanos(u64::from(1_000_000 - part))
     }
+}
+
+/// How one call is to be served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) lifetime: Lifetime,
+    /// Whether the call chose its TTL, so that the value does not.
+    pub(crate) own_ttl: bool,
+    /// Whether the near tier may answer.
+    pub(crate) near: bool,
+    /// Whether the server is looked at and filled.
+    pub(crate) remote: bool,
+    /// Whether what is found or loaded may be kept.
+    pub(crate) store: bool,
+    /// Whether the loader runs even where a fresh value is at hand.
+    pub(crate) force: bool,
+    /// How long past its TTL a stale value will do.
+    pub(crate) max_stale: Option<Duration>,
+}
+
+impl Call {
+    pub(crate) fn new(lifetime: Lifetime) -> Self {
+        Self {
+            lifetime,
+            own_ttl: false,
+            near: true,
+            remote: true,
+            store: true,
+            force: false,
+            max_stale: None,
+        }
+    }
+
+    /// Whether an answer is not staler than the caller takes.
+    pub(crate) fn takes(&self, outcome: &Outcome) -> bool {
+        outcome.freshness.is_fresh() || self.max_stale.is_none_or(|most| outcome.past_ttl <= most)
+    }
+}
+
+/// When a value is loaded again before its TTL ends, so that nobody waits for it.
+///
+/// The load runs in the background, begun by a caller of
+/// [`get_or_spawn`](crate::Cache::get_or_spawn), whose loader can outlive the call; one process of
+/// the fleet does it at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Refresh {
+    /// Not before it has expired.
+    #[default]
+    Never,
+    /// Once this share of its TTL has passed, above 0 and below 1.
+    After(f64),
+    /// At random, the likelier the nearer its end is and the longer the load took (XFetch, by
+    /// Vattani, Chierichetti and Lowenstein, 2015). The factor is usually 1; above it, earlier.
+    ByCost(f64),
 }
 
 /// How the near tiers of several processes stay in step.
@@ -67,6 +145,9 @@ pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_mins(5);
 /// Says what an entry weighs, in bytes.
 pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 
+/// Says how long a value is fresh, where it is another time than the cache's.
+pub(crate) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
+
 /// Everything about a cache that its opener chooses, types aside.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
@@ -79,6 +160,19 @@ pub(crate) struct Options {
     pub(crate) soft_timeout: Option<Duration>,
     /// How long a loader may take.
     pub(crate) load_timeout: Duration,
+    /// How long the server may take before a stale value will do.
+    pub(crate) remote_soft_timeout: Option<Duration>,
+    /// How long a key is left in peace after its load failed.
+    pub(crate) pause: Duration,
+    /// How long errors of these types count.
+    pub(crate) cached_errors: Vec<(TypeId, Duration)>,
+    /// By which share a TTL is shortened at random.
+    pub(crate) jitter: f64,
+    pub(crate) refresh: Refresh,
+    /// Whether hits prolong a value's life.
+    pub(crate) sliding: bool,
+    /// Whether the value says how long it is fresh.
+    pub(crate) has_ttl_by: bool,
     pub(crate) memory_only: bool,
     pub(crate) has_weigher: bool,
 }
@@ -88,6 +182,34 @@ impl Options {
         if self.memory_only && self.near == NearCapacity::Off {
             return Err(Error::NoTier {
                 name: name.to_owned(),
+            });
+        }
+        let share = match self.refresh {
+            Refresh::After(share) if !(share > 0.0 && share < 1.0) => {
+                Some(("refresh after a share", share, "above 0 and below 1"))
+            }
+            Refresh::ByCost(factor) if !(factor > 0.0 && factor.is_finite()) => {
+                Some(("refresh by cost with a factor", factor, "above 0"))
+            }
+            _ if !(0.0..1.0).contains(&self.jitter) => {
+                Some(("jitter", self.jitter, "from 0 to below 1"))
+            }
+            _ => None,
+        };
+        if let Some((what, value, allowed)) = share {
+            return Err(Error::OutOfRange {
+                name: name.to_owned(),
+                what,
+                value: value.to_string(),
+                allowed,
+            });
+        }
+        if self.load_timeout.is_zero() {
+            return Err(Error::OutOfRange {
+                name: name.to_owned(),
+                what: "load_timeout",
+                value: "0 s".to_owned(),
+                allowed: "a positive time",
             });
         }
         for (what, value) in [("ttl", self.lifetime.ttl), ("stale", self.lifetime.stale)] {

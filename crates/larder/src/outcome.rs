@@ -48,6 +48,8 @@ pub struct Outcome {
     pub age: Duration,
     /// How much longer it is fresh; zero where it is stale.
     pub ttl_left: Duration,
+    /// How long ago its TTL ended; zero where it has not.
+    pub past_ttl: Duration,
     /// Whether this caller waited for a load that another caller began.
     pub joined: bool,
 }

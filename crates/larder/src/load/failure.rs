@@ -1,6 +1,6 @@
 //! How a load fails, and how callers with different error types share one failure.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +152,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The type of the loader's error, where it is one.
+    pub(crate) fn error_type(&self) -> Option<TypeId> {
+        match self {
+            Self::Loader(error) => {
+                let any: &dyn Any = &**error;
+                Some(any.type_id())
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn loader<E: Display + Send + Sync + 'static>(error: E) -> Self {
         Self::Loader(Arc::new(error))
     }

@@ -3,6 +3,7 @@
 
 use std::borrow::Borrow;
 use std::fmt::Display;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +14,28 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::chain;
 use super::lease::{Asked, Held, LEASE_TTL};
 use super::table::{Joined, Landing, Lead, Waited, Waiter};
-use super::{Failure, LoadError, Proof, catch_panic};
+use super::{Failure, Load, LoadError, Loaded, Proof, catch_panic};
 use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey};
-use crate::near::{Life, NearRef};
-use crate::options::Lifetime;
+use crate::near::{Life, NearRef, Stored};
+use crate::options::{Call, Lifetime};
 use crate::outcome::{Found, Freshness, Outcome, Source, StaleReason};
 use crate::remote::Deadline;
 use crate::space::{Kept, Look, Seen, Server, Space};
 use crate::telemetry::Miss;
+use crate::time::Tick;
 use crate::value::CacheValue;
+use crate::wire::HEADER_LEN;
 
 /// How long a wait for another process's load lasts before the server is asked again, where its
 /// end is told by a push.
 const POLL_TOLD: Duration = Duration::from_secs(1);
 /// The same, where nothing is told.
 const POLL_BLIND: Duration = Duration::from_millis(50);
+/// How long a refresh that failed is not tried again.
+const REFRESH_PAUSE: Duration = Duration::from_secs(1);
+/// How far two estimates of one value's age may differ.
+const SAME_AGE: Duration = Duration::from_millis(20);
 
 impl<K, V> Space<K, V>
 where
@@ -39,24 +46,23 @@ where
     pub(crate) async fn fetch<Q, L, F, E>(
         self: &Arc<Self>,
         at: NearRef<'_, Q>,
-        lifetime: Lifetime,
+        call: Call,
         loader: L,
     ) -> Result<Found<V>, LoadError<E>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
-        L: FnOnce() -> F,
-        F: Future<Output = Result<V, E>>,
+        L: FnOnce(Load<V>) -> F,
+        F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
         let Some(_pass) = self.shared.enter() else {
-            // Switched off or closed, each caller loads for itself.
             return self.load_alone(loader).await;
         };
         let key = self.stored_key(&at).ok();
-        let landing = match self.seat(&at, key.as_ref()).await {
+        let landing = match self.seat(&at, key.as_ref(), call).await {
             Seat::Landed(landing) => landing,
-            Seat::Lead(lead) => self.lead(lead, key, lifetime, loader).await,
+            Seat::Lead(lead) => self.lead(lead, key, Task::asked(call), loader).await.0,
         };
         landing.map_err(Failure::into_error)
     }
@@ -65,32 +71,32 @@ where
     pub(crate) async fn fetch_spawned<Q, L, F, E>(
         self: &Arc<Self>,
         at: NearRef<'_, Q>,
-        lifetime: Lifetime,
+        call: Call,
         loader: L,
     ) -> Result<Found<V>, LoadError<E>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
-        L: FnOnce() -> F + Send + 'static,
-        F: Future<Output = Result<V, E>> + Send + 'static,
+        L: FnOnce(Load<V>) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Display + Send + Sync + 'static,
     {
         let Some(_pass) = self.shared.enter() else {
             return self.load_alone(loader).await;
         };
         let key = self.stored_key(&at).ok();
-        let landing = match self.seat(&at, key.as_ref()).await {
+        let landing = match self.seat(&at, key.as_ref(), call).await {
             Seat::Landed(landing) => landing,
             Seat::Lead(lead) => {
                 let waiter = lead.waiter();
                 let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
                 let flight = async move {
                     let _stay = stay;
-                    let _told = space.lead(lead, key, lifetime, loader).await;
+                    let _told = space.lead(lead, key, Task::asked(call), loader).await;
                 };
                 // Loaders that this one's caller runs in are also this one's.
                 self.shared.runtime.spawn(chain::inherit(flight));
-                match self.await_end(&at, &waiter).await {
+                match self.await_end(&at, &waiter, call).await {
                     Waited::Landed(landing) => landing,
                     // Its task is gone, and the loader with it.
                     Waited::Lead(_lead) => Err(Failure::RuntimeGone),
@@ -100,58 +106,161 @@ where
         landing.map_err(Failure::into_error)
     }
 
-    /// Switched off or closed, each caller loads for itself.
-    async fn load_alone<L, F, E>(&self, loader: L) -> Result<Found<V>, LoadError<E>>
+    /// Prolongs the life of a value that was hit, where the cache does that: a load of what is there
+    /// already. Past half of its TTL only, so that a hot key is not written at each hit.
+    pub(crate) fn slide<Q>(self: &Arc<Self>, at: &NearRef<'_, Q>, call: Call, stored: Stored<V>)
     where
-        L: FnOnce() -> F,
-        F: Future<Output = Result<V, E>>,
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        if !self.options.sliding || !call.store {
+            return;
+        }
+        let life = stored.life();
+        if self.now().since(life.born) * 2 < life.fresh_until.since(life.born) {
+            return;
+        }
+        let again = |load: Load<V>| ready(load.unchanged().ok_or("it is gone"));
+        self.in_background(at, call, stored, Purpose::Slide, again);
+    }
+
+    /// Loads a value anew in the background, unless that is being done, or failed a moment ago.
+    pub(crate) fn refresh<Q, L, F, E>(
+        self: &Arc<Self>,
+        at: &NearRef<'_, Q>,
+        call: Call,
+        stored: Stored<V>,
+        loader: L,
+    ) where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+        L: FnOnce(Load<V>) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Display + Send + Sync + 'static,
     {
-        match self.load(loader).await {
-            Ok(value) => Ok(Self::loaded(Arc::new(value), Duration::ZERO)),
+        self.in_background(at, call, stored, Purpose::Refresh, loader);
+    }
+
+    fn in_background<Q, L, F, E>(
+        self: &Arc<Self>,
+        at: &NearRef<'_, Q>,
+        call: Call,
+        stored: Stored<V>,
+        purpose: Purpose,
+        loader: L,
+    ) where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+        L: FnOnce(Load<V>) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        let (Some(_pass), Ok(key)) = (self.shared.enter(), self.stored_key(at)) else {
+            return;
+        };
+        if self.failures.of(at, self.now()).is_some() {
+            return;
+        }
+        let joined = self
+            .table
+            .join(at, self.proof(&key), |proof| self.holds(proof), || None);
+        let Joined::Lead(lead) = joined else { return };
+        let born = stored.life().born;
+        lead.keep(Kept::of(stored, Source::Near, StaleReason::LoaderFailed));
+        if purpose == Purpose::Refresh {
+            self.counters.refreshes.up();
+        }
+        let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
+        let task = Task {
+            call,
+            purpose,
+            born: Some(born),
+        };
+        self.shared.runtime.spawn(async move {
+            let _stay = stay;
+            let _told = space.lead(lead, Some(key), task, loader).await;
+        });
+    }
+
+    /// Where nothing is stored, each caller loads for itself.
+    pub(crate) async fn load_alone<L, F, E>(&self, loader: L) -> Result<Found<V>, LoadError<E>>
+    where
+        L: FnOnce(Load<V>) -> F,
+        F: Future<Output = Result<Loaded<V>, E>>,
+        E: Display + Send + Sync + 'static,
+    {
+        match self
+            .load_counted(Load::new(None, false), loader, true)
+            .await
+        {
+            Ok(loaded) => Ok(Self::loaded(loaded.value, Duration::ZERO)),
             Err(failure) => Err(failure.into_error()),
         }
     }
 
     /// Takes the caller to a flight: it has its answer, or must lead.
-    async fn seat<Q>(self: &Arc<Self>, at: &NearRef<'_, Q>, key: Option<&StoredKey>) -> Seat<K, V>
+    async fn seat<Q>(
+        self: &Arc<Self>,
+        at: &NearRef<'_, Q>,
+        key: Option<&StoredKey>,
+        call: Call,
+    ) -> Seat<K, V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let proof = key.map_or(Proof::LOCAL, |key| self.proof(key));
-        let joined = self
-            .table
-            .join(at, proof, |proof| self.holds(proof), || self.near_found(at));
-        let waiter = match joined {
-            Joined::Hit(found) => return Seat::Landed(Ok(found)),
-            Joined::Lead(lead) => return Seat::Lead(lead),
-            Joined::Wait(waiter) => waiter,
-            Joined::Full => {
-                self.counters.overloads.up();
-                return Seat::Landed(match self.fallback(at, None) {
-                    Some(found) => Ok(found),
-                    None => Err(Failure::Overloaded),
-                });
-            }
-        };
-        let Ok(_waits) = chain::wait_for(waiter.flight()) else {
-            return Seat::Landed(Err(Failure::Circular));
-        };
-        match self.await_end(at, &waiter).await {
-            Waited::Lead(lead) => Seat::Lead(lead),
-            Waited::Landed(landing) => {
-                self.counters.loads_joined.up();
-                Seat::Landed(landing.map(|mut found| {
-                    found.outcome.joined = true;
-                    found
-                }))
+        loop {
+            let proof = key.map_or(Proof::LOCAL, |key| self.proof(key));
+            let near = || {
+                if call.near && !call.force {
+                    self.near_found(at)
+                } else {
+                    None
+                }
+            };
+            let holds = |proof| self.holds(proof);
+            let waiter = match self.table.join(at, proof, holds, near) {
+                Joined::Hit(found) => return Seat::Landed(Ok(found)),
+                Joined::Lead(lead) => {
+                    if let Some(failure) = self.failures.of(at, self.now()) {
+                        // Left in peace. The lead is dropped, and passes on.
+                        let kept = self.fallback(at, None, StaleReason::LoaderFailed, call);
+                        return Seat::Landed(kept.ok_or(failure));
+                    }
+                    return Seat::Lead(lead);
+                }
+                Joined::Wait(waiter) => waiter,
+                Joined::Full => {
+                    self.counters.overloads.up();
+                    let kept = self.fallback(at, None, StaleReason::SlowLoad, call);
+                    return Seat::Landed(kept.ok_or(Failure::Overloaded));
+                }
+            };
+            let Ok(_waits) = chain::wait_for(waiter.flight()) else {
+                return Seat::Landed(Err(Failure::Circular));
+            };
+            match self.await_end(at, &waiter, call).await {
+                Waited::Lead(lead) => return Seat::Lead(lead),
+                // Staler than this caller takes: it tries for itself.
+                Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {}
+                Waited::Landed(landing) => {
+                    self.counters.loads_joined.up();
+                    return Seat::Landed(landing.map(|mut found| {
+                        found.outcome.joined = true;
+                        found
+                    }));
+                }
             }
         }
     }
 
     /// Waits for a flight's end; past the soft timeout a stale value will do.
-    async fn await_end<Q>(&self, at: &NearRef<'_, Q>, waiter: &Waiter<K, V>) -> Waited<K, V>
+    async fn await_end<Q>(
+        &self,
+        at: &NearRef<'_, Q>,
+        waiter: &Waiter<K, V>,
+        call: Call,
+    ) -> Waited<K, V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
@@ -162,13 +271,14 @@ where
         if let Ok(end) = timeout(patience, waiter.wait()).await {
             return end;
         }
-        if let Some(found) = self.fallback(at, waiter.kept()) {
+        let slow = StaleReason::SlowLoad;
+        if let Some(found) = self.fallback(at, waiter.kept(), slow, call) {
             return Waited::Landed(Ok(found));
         }
         // The leader may find a stale value later than that.
         match waiter.wait_or_kept().await {
             Ok(end) => end,
-            Err(kept) => match self.fallback(at, Some(kept)) {
+            Err(kept) => match self.fallback(at, Some(kept), slow, call) {
                 Some(found) => Waited::Landed(Ok(found)),
                 None => waiter.wait().await,
             },
@@ -176,28 +286,38 @@ where
     }
 
     /// A stale value for a caller who does not wait for a load, counted.
-    fn fallback<Q>(&self, at: &NearRef<'_, Q>, kept: Option<Kept<V>>) -> Option<Found<V>>
+    fn fallback<Q>(
+        &self,
+        at: &NearRef<'_, Q>,
+        kept: Option<Kept<V>>,
+        reason: StaleReason,
+        call: Call,
+    ) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let kept = kept.or_else(|| self.kept_near(at, StaleReason::SlowLoad))?;
-        let found = kept.because(StaleReason::SlowLoad).at(self.now())?;
+        let kept = kept.or_else(|| self.kept_near(at, reason))?;
+        let found = kept.because(reason).at(self.now())?;
+        if !call.takes(&found.outcome) {
+            return None;
+        }
         self.counters.stale_hits.up();
         Some(found)
     }
 
-    /// Leads a flight to its end. The function is run at most once, whatever the cache does.
+    /// Leads a flight to its end. The function is run at most once, whatever the cache does; it
+    /// comes back where it was not run.
     async fn lead<L, F, E>(
         self: &Arc<Self>,
         mut lead: Lead<K, V>,
         key: Option<StoredKey>,
-        lifetime: Lifetime,
+        task: Task,
         loader: L,
-    ) -> Landing<V>
+    ) -> (Landing<V>, Option<L>)
     where
-        L: FnOnce() -> F,
-        F: Future<Output = Result<V, E>>,
+        L: FnOnce(Load<V>) -> F,
+        F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
         let near_key = lead.key().clone();
@@ -206,7 +326,7 @@ where
         if lead.lease.is_none() {
             let prepared = match &key {
                 Some(key) => {
-                    self.prepare(&mut lead, &near_key.as_ref(), key, &mut remote_time)
+                    self.prepare(&mut lead, &near_key.as_ref(), key, task, &mut remote_time)
                         .await
                 }
                 None => {
@@ -216,31 +336,41 @@ where
             };
             if let Some(found) = prepared {
                 let _ = lead.publish(Ok(found.clone()), || {});
-                return Ok(found);
+                return (Ok(found), Some(loader));
             }
         }
         let began = self.now();
-        let loading = chain::within(lead.flight(), self.load(loader));
-        match loading.await {
-            Ok(value) => {
+        let stale = lead.kept().and_then(|kept| kept.at(began));
+        let told = Load::new(
+            stale.map(|found| found.value),
+            task.purpose != Purpose::Answer,
+        );
+        let loading = self.load_counted(told, loader, task.purpose != Purpose::Slide);
+        let loading = chain::within(lead.flight(), loading);
+        let landing = match loading.await {
+            Ok(loaded) => {
                 let cost = self.now().since(began);
                 let landed = Landed {
-                    value: Arc::new(value),
-                    key,
-                    lifetime,
+                    lifetime: self.lifetime(&loaded, task.call),
+                    value: loaded.value,
+                    key: key.filter(|_| task.call.store),
                     cost,
                     remote_time,
                 };
+                self.failures.forget(&near_key.as_ref());
                 self.land(lead, landed).await
             }
             Err(failure) => {
                 if let Some(lease) = lead.lease.take() {
                     lease.leave_note();
                 }
-                let landing = match lead
-                    .kept()
-                    .and_then(|kept| kept.after_failed_load(self.now()))
-                {
+                let now = self.now();
+                if let Some(pause) = self.pause_after(&failure, task) {
+                    let until = now.plus(pause);
+                    self.failures.put(near_key, failure.clone(), now, until);
+                }
+                let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
+                let landing = match kept.filter(|found| task.call.takes(&found.outcome)) {
                     Some(found) => {
                         self.counters.stale_hits.up();
                         Ok(found)
@@ -250,7 +380,35 @@ where
                 let _ = lead.publish(landing.clone(), || {});
                 landing
             }
-        }
+        };
+        (landing, None)
+    }
+
+    /// How long a loaded value lives: as the loader says, or the call, or the value, or the cache.
+    pub(crate) fn lifetime(&self, loaded: &Loaded<V>, call: Call) -> Lifetime {
+        let by_value = self.ttl_by.as_ref().filter(|_| !call.own_ttl);
+        let ttl = loaded
+            .ttl
+            .or_else(|| by_value.and_then(|ttl_by| ttl_by(&loaded.value)));
+        call.lifetime
+            .with(ttl, loaded.stale)
+            .jittered(self.options.jitter)
+    }
+
+    /// For how long a key is left in peace after this failure.
+    fn pause_after(&self, failure: &Failure, task: Task) -> Option<Duration> {
+        let of_type = failure.error_type().and_then(|of| {
+            let mut cached = self.options.cached_errors.iter();
+            cached.find(|(error, _)| *error == of).map(|(_, ttl)| *ttl)
+        });
+        let pause = of_type.unwrap_or(self.options.pause);
+        // Who refreshes is not waited for, so each hit would try again at once.
+        let pause = if task.purpose != Purpose::Answer {
+            pause.max(REFRESH_PAUSE)
+        } else {
+            pause
+        };
+        (!pause.is_zero()).then_some(pause)
     }
 
     /// Looks at the server, and takes the lease where there is something to load: in
@@ -260,24 +418,40 @@ where
         lead: &mut Lead<K, V>,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
+        task: Task,
         remote_time: &mut Duration,
     ) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let call = task.call;
+        if !call.remote {
+            self.counters.missed(Miss::Absent);
+            if let Some(kept) = self.kept_near(at, StaleReason::Expired) {
+                lead.keep(kept);
+            }
+            return None;
+        }
         let deadline = Deadline::after(*remote_time);
-        let look = self.look(at, key, lead.proof(), deadline).await;
+        let look = self.look(at, key, lead.proof(), call, deadline).await;
         *remote_time = deadline.left();
         let (may_fill, seen) = match look {
-            Look::Fresh(found) => {
+            Look::Fresh { found, seen, .. } if task.goes_on(&found.outcome, self.now()) => {
+                (true, seen)
+            }
+            Look::Fresh { found, .. } => {
                 self.counters.remote_hits.up();
                 return Some(found);
             }
             // Better than to load what may not be stored.
-            Look::Suspect(found) => {
+            Look::Suspect(found) if !call.force && call.takes(&found.outcome) => {
                 self.counters.stale_hits.up();
                 return Some(found);
+            }
+            Look::Suspect(_) => {
+                self.counters.missed(Miss::RemoteUnavailable);
+                return None;
             }
             Look::Stale { kept, seen } => {
                 lead.keep(kept);
@@ -299,8 +473,9 @@ where
                 (may_fill, seen)
             }
         };
-        let server = self.server.as_ref().filter(|_| may_fill)?;
-        self.claim(server, lead, at, key, seen, remote_time).await
+        let server = self.server.as_ref().filter(|_| may_fill && call.store)?;
+        self.claim(server, lead, at, key, seen, task, remote_time)
+            .await
     }
 
     /// Asks for the lease until it is granted, or a value comes, or nothing can be had.
@@ -311,6 +486,7 @@ where
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         mut seen: Seen,
+        task: Task,
         remote_time: &mut Duration,
     ) -> Option<Found<V>>
     where
@@ -326,39 +502,47 @@ where
             let proof = server.watch.proof(key);
             lead.knows(proof);
             let deadline = Deadline::after(*remote_time);
-            let asked = Held::ask(&server.lessor, key, &seen, deadline).await;
+            let head = &seen[..seen.len().min(HEADER_LEN)];
+            let asked = Held::ask(&server.lessor, key, head, deadline).await;
             *remote_time = deadline.left();
             let (by, left) = match asked {
                 Asked::Granted(lease) => {
                     lead.lease = Some(lease);
                     return None;
                 }
-                Asked::Value(bytes) => match self.judge(server, at, key, &bytes, proof) {
-                    Look::Fresh(found) => {
-                        self.counters.remote_hits.up();
-                        return Some(found);
+                Asked::Value(bytes) => {
+                    match self.judge(server, at, key, &bytes, proof, task.call) {
+                        // Another flight has just loaded it.
+                        Look::Fresh { found, .. } => {
+                            self.counters.remote_hits.up();
+                            return Some(found);
+                        }
+                        Look::Stale { kept, seen: newer } => {
+                            lead.keep(kept);
+                            seen = newer;
+                            continue;
+                        }
+                        Look::Missed {
+                            may_fill: true,
+                            seen: newer,
+                            ..
+                        } => {
+                            seen = newer;
+                            continue;
+                        }
+                        _ => return None,
                     }
-                    Look::Stale { kept, seen: newer } => {
-                        lead.keep(kept);
-                        seen = newer;
-                        continue;
-                    }
-                    Look::Missed {
-                        may_fill: true,
-                        seen: newer,
-                        ..
-                    } => {
-                        seen = newer;
-                        continue;
-                    }
-                    _ => return None,
-                },
+                }
                 Asked::Held { by, left } => (by, left),
                 Asked::Failed(error) => {
                     tracing::debug!(target: "larder::load", %key, %error, "no lease");
                     return None;
                 }
             };
+            if task.purpose != Purpose::Answer {
+                // Another process refreshes.
+                return lead.kept().and_then(|kept| kept.at(self.now()));
+            }
             if by.is_note() {
                 return None;
             }
@@ -382,17 +566,24 @@ where
         }
     }
 
-    /// Runs a loader, counted, and no longer than the cache allows.
-    pub(crate) async fn load<L, F, E>(&self, loader: L) -> Result<V, Failure>
+    /// Runs a loader, no longer than the cache allows.
+    async fn load_counted<L, F, E>(
+        &self,
+        told: Load<V>,
+        loader: L,
+        counted: bool,
+    ) -> Result<Loaded<V>, Failure>
     where
-        L: FnOnce() -> F,
-        F: Future<Output = Result<V, E>>,
+        L: FnOnce(Load<V>) -> F,
+        F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
-        self.counters.loads.up();
+        if counted {
+            self.counters.loads.up();
+        }
         let limit = self.options.load_timeout;
-        let result = match timeout(limit, catch_panic(loader)).await {
-            Ok(Ok(Ok(value))) => return Ok(value),
+        let result = match timeout(limit, catch_panic(|| loader(told))).await {
+            Ok(Ok(Ok(loaded))) => return Ok(loaded),
             Ok(Ok(Err(error))) => Failure::loader(error),
             Ok(Err(message)) => Failure::Panicked(message),
             Err(_) => Failure::TimedOut(limit),
@@ -431,7 +622,7 @@ where
             });
         let weight = self.weigh(&lead.key().key, &value, encoded.as_ref().map(Bytes::len));
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
-        let stored = self.stored(value, life, weight, encoded.is_some(), lead.proof());
+        let stored = self.stored(value, life, weight, encoded.is_some(), lead.proof(), cost);
         let near_key = lead.key().clone();
         let published = lead.publish(Ok(found.clone()), || {
             let _counted = self.near_insert(near_key, stored);
@@ -498,9 +689,49 @@ where
             freshness: Freshness::Fresh,
             age: Duration::ZERO,
             ttl_left: ttl,
+            past_ttl: Duration::ZERO,
             joined: false,
         };
         Found::new(value, outcome)
+    }
+}
+
+/// What a flight is led for.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    call: Call,
+    purpose: Purpose,
+    /// When the value was born that is to be replaced in the background.
+    born: Option<Tick>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Someone waits for it.
+    Answer,
+    /// To load a value again before it expires.
+    Refresh,
+    /// To store a value again, so that it lives longer.
+    Slide,
+}
+
+impl Task {
+    /// For a caller who waits.
+    fn asked(call: Call) -> Self {
+        Self {
+            call,
+            purpose: Purpose::Answer,
+            born: None,
+        }
+    }
+
+    /// Whether it loads although the server has this fresh value.
+    fn goes_on(&self, outcome: &Outcome, now: Tick) -> bool {
+        match self.born {
+            // Another process may have refreshed it meanwhile.
+            Some(born) => now.minus(outcome.age) <= born.plus(SAME_AGE),
+            None => self.call.force,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use quick_cache::DefaultHashBuilder;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
+use crate::health::NearTrust;
 use crate::key::StoredKey;
 use crate::remote::{Asked, Observer, Pushes};
 use crate::time::{Clock, Tick};
@@ -174,6 +175,16 @@ impl Watch {
 
     pub(crate) fn stream(&self) -> Stream {
         self.stream.borrow().clone()
+    }
+
+    pub(crate) fn health(&self) -> NearTrust {
+        let reason = match self.stream() {
+            Stream::None => return NearTrust::Untold,
+            Stream::Live if self.is_trusted() => return NearTrust::Trusted,
+            Stream::Live | Stream::Begun => "the server does not answer".to_owned(),
+            Stream::Down(reason) => reason,
+        };
+        NearTrust::Untrusted { reason }
     }
 
     pub(crate) fn is_trusted(&self) -> bool {

@@ -19,7 +19,7 @@ struct ByWeight;
 impl<K, V> Weighter<NearKey<K>, Stored<V>> for ByWeight {
     #[inline]
     fn weight(&self, _key: &NearKey<K>, stored: &Stored<V>) -> u64 {
-        u64::from(stored.weight)
+        u64::from(stored.weight())
     }
 }
 
@@ -99,7 +99,7 @@ where
     }
 
     fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
-        let (weight, limit) = (u64::from(stored.weight), self.largest());
+        let (weight, limit) = (u64::from(stored.weight()), self.largest());
         if weight > limit {
             self.0.remove(&key.as_ref());
             return Admission::TooLarge { weight, limit };

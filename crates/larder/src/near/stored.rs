@@ -35,9 +35,11 @@ impl Life {
 #[derive(Debug)]
 pub(crate) struct Stored<V> {
     pub(crate) value: Arc<V>,
-    pub(crate) weight: u32,
+    weight: Weight,
     /// What was known of the server when the value was read.
     proof: [u8; 8],
+    /// How long the load took: see [`cost`](Self::cost).
+    cost: u8,
     good_until: Millis,
     born: Millis,
     fresh_until: Millis,
@@ -53,10 +55,12 @@ impl<V> Stored<V> {
         life: Life,
         good_until: Tick,
         proof: Proof,
+        cost: Duration,
     ) -> Self {
         Self {
             value,
-            weight,
+            weight: Weight::of(weight),
+            cost: log(cost),
             proof: proof.to_bits().to_le_bytes(),
             good_until: Millis::at(good_until),
             born: Millis::at(life.born),
@@ -66,8 +70,21 @@ impl<V> Stored<V> {
     }
 
     #[inline]
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight.get()
+    }
+
+    #[inline]
     pub(crate) fn proof(&self) -> Proof {
         Proof::from_bits(u64::from_le_bytes(self.proof))
+    }
+
+    /// How long the load took, to within a fifth; zero where it was set.
+    pub(crate) fn cost(&self) -> Duration {
+        match self.cost {
+            0 => Duration::ZERO,
+            log => Duration::from_micros(1).mul_f64((f64::from(log) / LOG_STEPS).exp2()),
+        }
     }
 
     /// The one time that a hit compares.
@@ -93,6 +110,49 @@ impl<V> Clone for Stored<V> {
             ..*self
         }
     }
+}
+
+/// A weight in three bytes: exact below 512 Ki, and above rounded up by less than 1 in 250,000.
+#[derive(Clone, Copy, Debug)]
+struct Weight([u8; 3]);
+
+/// The bits of a weight that are kept; the other five say how far they are shifted.
+const WEIGHT_BITS: u32 = 19;
+
+impl Weight {
+    fn of(weight: u32) -> Self {
+        let mut shift = (32 - weight.leading_zeros()).saturating_sub(WEIGHT_BITS);
+        let mut kept = u64::from(weight).div_ceil(1 << shift);
+        if kept >> WEIGHT_BITS > 0 {
+            shift += 1;
+            kept = u64::from(weight).div_ceil(1 << shift);
+        }
+        let [a, b, c, ..] = (kept | u64::from(shift) << WEIGHT_BITS).to_le_bytes();
+        Self([a, b, c])
+    }
+
+    #[inline]
+    fn get(self) -> u32 {
+        let [a, b, c] = self.0;
+        let packed = u64::from(u32::from_le_bytes([a, b, c, 0]));
+        let (kept, shift) = (packed & ((1 << WEIGHT_BITS) - 1), packed >> WEIGHT_BITS);
+        u32::try_from(kept << shift).unwrap_or(u32::MAX)
+    }
+}
+
+/// Steps for each doubling: 255 of them reach from a microsecond to three centuries.
+const LOG_STEPS: f64 = 5.0;
+
+/// The logarithm of a time, in a byte.
+fn log(time: Duration) -> u8 {
+    let log = (time.as_secs_f64() * 1e6).log2() * LOG_STEPS;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "cut to the range before; of zero time the logarithm is below it"
+    )]
+    let log = log.round().clamp(0.0, 255.0) as u8;
+    log
 }
 
 /// A tick cut to whole milliseconds, which is never later: 40 bits, so 34 years from the clock's
@@ -126,10 +186,45 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_is_never_understated_and_exact_where_it_is_small() {
+        for weight in (0..32)
+            .map(|bit| 1_u32 << bit)
+            .flat_map(|power| [power - 1, power, power + 1, power | power >> 18 | 1])
+            .chain([u32::MAX])
+        {
+            let kept = Weight::of(weight).get();
+            assert!(kept >= weight, "{kept} < {weight}");
+            assert!(kept - weight <= weight / 250_000, "{kept} for {weight}");
+        }
+    }
+
+    #[test]
+    fn a_cost_survives_packing_to_a_fifth() {
+        for micros in [0, 1, 50, 1_000, 123_456, 60_000_000, 86_400_000_000] {
+            let cost = Duration::from_micros(micros);
+            let life = Life::new(Tick(0), MAX_TTL, MAX_TTL);
+            let packed = Stored::new(Arc::new(()), 1, life, life.expires, Proof::LOCAL, cost);
+            let error = packed.cost().abs_diff(cost);
+            assert!(
+                error <= (cost / 5).max(Duration::from_micros(1)),
+                "{cost:?} off by {error:?}"
+            );
+        }
+    }
+
+    #[test]
     fn times_survive_packing_to_the_millisecond() {
         let born = Tick(1_234_567_891);
         let life = Life::new(born, MAX_TTL, MAX_TTL);
-        let packed = Stored::new(Arc::new(()), 1, life, life.fresh_until, Proof::LOCAL).life();
+        let packed = Stored::new(
+            Arc::new(()),
+            1,
+            life,
+            life.fresh_until,
+            Proof::LOCAL,
+            Duration::ZERO,
+        )
+        .life();
         assert_eq!(packed.born, Tick(1_234_567_000));
         assert_eq!(packed.expires.since(packed.born), MAX_TTL * 2);
     }

@@ -16,9 +16,9 @@ pub(crate) use read::{Kept, Look, Seen, Wanted};
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
-use crate::load::{Lessor, Proof, Stream, Table, Watch};
+use crate::load::{Failures, Lessor, Proof, Recovery, Stream, Table, Watch};
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
-use crate::options::{Coherence, Options, Weigher};
+use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::telemetry::Counters;
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: tokio::runtime::Handle,
     /// What is known of changes on the server, where there is one.
     pub(crate) watch: Option<Arc<Watch>>,
+    /// Writes that the server has not heard of yet, where there is one.
+    pub(crate) recovery: Option<Arc<Recovery>>,
 }
 
 impl Shared {
@@ -66,6 +68,7 @@ impl Shared {
 pub(crate) struct Server {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) watch: Arc<Watch>,
+    pub(crate) recovery: Arc<Recovery>,
     pub(crate) lessor: Lessor,
     pub(crate) codec: Codec,
     pub(crate) schema: Schema,
@@ -79,7 +82,9 @@ pub(crate) struct Space<K: Hash + Eq, V> {
     pub(crate) server: Option<Server>,
     near: Option<Quick<K, V>>,
     weigher: Option<Weigher<K, V>>,
+    pub(crate) ttl_by: Option<TtlBy<V>>,
     pub(crate) table: Arc<Table<K, V>>,
+    pub(crate) failures: Failures<K>,
     pub(crate) counters: Counters,
 }
 
@@ -94,6 +99,7 @@ where
         options: Options,
         server: Option<Server>,
         weigher: Option<Weigher<K, V>>,
+        ttl_by: Option<TtlBy<V>>,
     ) -> Arc<Self> {
         let near = match options.near {
             NearCapacity::Off => None,
@@ -106,7 +112,9 @@ where
             options,
             server,
             weigher,
+            ttl_by,
             table: Arc::new(Table::new()),
+            failures: Failures::new(),
             counters: Counters::default(),
         });
         if space.near.is_some() {
@@ -181,9 +189,34 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        Some(self.near_entry(at)?.0)
+    }
+
+    /// The same, with the entry itself.
+    pub(crate) fn near_entry<Q>(&self, at: &NearRef<'_, Q>) -> Option<(Found<V>, Stored<V>)>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let stored = self.near_hit(at)?;
         self.counters.near_hits.up();
-        Some(found(&stored, Source::Near, Freshness::Fresh, self.now()))
+        let found = found(&stored, Source::Near, Freshness::Fresh, self.now());
+        Some((found, stored))
+    }
+
+    /// Whether an entry that is still fresh should be loaded anew.
+    pub(crate) fn is_due(&self, stored: &Stored<V>) -> bool {
+        let life = stored.life();
+        let (now, ttl) = (self.now(), life.fresh_until.since(life.born));
+        match self.options.refresh {
+            Refresh::Never => false,
+            Refresh::After(share) => now.since(life.born) >= ttl.mul_f64(share),
+            Refresh::ByCost(factor) => {
+                // `1 - random` is never zero.
+                let early = stored.cost().mul_f64(factor * -(1.0 - random()).ln());
+                now.plus(early) >= life.fresh_until
+            }
+        }
     }
 
     /// Offers an entry to the near tier. A refusal is counted.
@@ -237,9 +270,10 @@ where
         weight: u32,
         confirmed: bool,
         proof: Proof,
+        cost: Duration,
     ) -> Stored<V> {
         let Some(server) = &self.server else {
-            return Stored::new(value, weight, life, life.fresh_until, Proof::LOCAL);
+            return Stored::new(value, weight, life, life.fresh_until, Proof::LOCAL, cost);
         };
         let now = self.now();
         let life = if confirmed {
@@ -261,7 +295,7 @@ where
             Some(trust) => life.fresh_until.min(now.plus(trust)),
             None => life.fresh_until,
         };
-        Stored::new(value, weight, life, good_until, proof)
+        Stored::new(value, weight, life, good_until, proof, cost)
     }
 
     /// What an entry weighs in the unit of the near tier's capacity. `encoded` is the length of
@@ -307,6 +341,7 @@ fn found<V>(stored: &Stored<V>, source: Source, freshness: Freshness, now: Tick)
         } else {
             Duration::ZERO
         },
+        past_ttl: now.since(life.fresh_until),
         joined: false,
     };
     Found::new(Arc::clone(&stored.value), outcome)

@@ -6,22 +6,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::{Server, Space, found};
 use crate::key::{CacheKey, StoredKey};
 use crate::load::Proof;
 use crate::near::{Engine, Life, NearRef, Stored};
+use crate::options::Call;
 use crate::outcome::{Found, Freshness, Source, StaleReason};
-use crate::remote::{Deadline, ServerTime};
+use crate::remote::{Deadline, RemoteError, ServerTime};
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
-use crate::wire::{self, HEADER_LEN, Header};
+use crate::wire::{self, Header};
 
 /// What the tiers say about a key.
 pub(crate) enum Look<V> {
     /// Within its TTL.
-    Fresh(Found<V>),
+    Fresh {
+        found: Found<V>,
+        stored: Stored<V>,
+        /// What the server holds.
+        seen: Seen,
+    },
     /// To be served only where nothing better can be had.
     Stale {
         kept: Kept<V>,
@@ -43,8 +50,8 @@ pub(crate) enum Look<V> {
     },
 }
 
-/// How a stored value begins: enough of it to tell it from any other. Empty where there is none.
-pub(crate) type Seen = Vec<u8>;
+/// What the server holds; empty where it holds nothing.
+pub(crate) type Seen = Bytes;
 
 /// A value past its TTL, kept in case nothing better can be had.
 pub(crate) struct Kept<V> {
@@ -67,8 +74,21 @@ impl<V> Kept<V> {
     /// The value as it may be served at `now`: a loader or a server may have taken longer than the
     /// stale window (G4).
     pub(crate) fn at(self, now: Tick) -> Option<Found<V>> {
-        let freshness = Freshness::Stale(self.reason);
-        (now < self.stored.life().expires).then(|| found(&self.stored, self.source, freshness, now))
+        let life = self.stored.life();
+        // A refresh that failed leaves a value that is still fresh.
+        let freshness = match self.reason {
+            StaleReason::LoaderFailed if now < life.fresh_until => Freshness::Fresh,
+            reason => Freshness::Stale(reason),
+        };
+        (now < life.expires).then(|| found(&self.stored, self.source, freshness, now))
+    }
+
+    pub(crate) fn of(stored: Stored<V>, source: Source, reason: StaleReason) -> Self {
+        Self {
+            stored,
+            source,
+            reason,
+        }
     }
 
     /// The same, where a loader was asked for something newer and failed.
@@ -98,19 +118,28 @@ where
     V: CacheValue,
 {
     /// A whole lookup, counted: what a call without a loader gets.
-    pub(crate) async fn look_up<Q>(&self, at: NearRef<'_, Q>, wanted: Wanted) -> Option<Found<V>>
+    pub(crate) async fn look_up<Q>(
+        self: &Arc<Self>,
+        at: NearRef<'_, Q>,
+        wanted: Wanted,
+        call: Call,
+    ) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        if let Some(found) = self.near_found(&at) {
+        if call.near
+            && let Some((found, stored)) = self.near_entry(&at)
+        {
+            self.slide(&at, call, stored);
             return Some(found);
         }
         let _pass = self.shared.enter()?;
         let look = match self.stored_key(&at) {
             Ok(key) => {
                 let proof = self.proof(&key);
-                self.look(&at, &key, proof, self.shared.deadline()).await
+                let deadline = self.shared.deadline();
+                self.look(&at, &key, proof, call, deadline).await
             }
             Err(_) => Look::Missed {
                 why: Miss::InvalidKey,
@@ -119,8 +148,9 @@ where
             },
         };
         let (stale, why) = match look {
-            Look::Fresh(found) => {
+            Look::Fresh { found, stored, .. } => {
                 self.counters.remote_hits.up();
+                self.slide(&at, call, stored);
                 return Some(found);
             }
             Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Absent),
@@ -131,7 +161,8 @@ where
             }
             Look::Missed { why, .. } => (None, why),
         };
-        let stale = stale.filter(|_| wanted == Wanted::AlsoStale);
+        let takes = |found: &Found<V>| wanted == Wanted::AlsoStale && call.takes(&found.outcome);
+        let stale = stale.filter(takes);
         match &stale {
             Some(_) => self.counters.stale_hits.up(),
             None => self.counters.missed(why),
@@ -146,6 +177,7 @@ where
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         proof: Proof,
+        call: Call,
         deadline: Deadline,
     ) -> Look<V>
     where
@@ -153,7 +185,7 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let kept = self.near_kept(at);
-        let Some(server) = &self.server else {
+        let Some(server) = self.server.as_ref().filter(|_| call.remote) else {
             return match kept {
                 Some(stored) => Look::Stale {
                     kept: Kept {
@@ -170,8 +202,26 @@ where
                 },
             };
         };
-        match server.remote.get(key, deadline).await {
-            Ok(Some(bytes)) => self.judge(server, at, key, &bytes, proof),
+        if server.recovery.is_pending(key) {
+            // It may hold what was removed here.
+            return Look::Missed {
+                why: Miss::RemoteUnavailable,
+                may_fill: false,
+                seen: Seen::new(),
+            };
+        }
+        let asked = server.remote.get(key, deadline);
+        let answer = match (&kept, self.options.remote_soft_timeout) {
+            (Some(_), Some(patience)) => timeout(patience, asked).await.unwrap_or_else(|_| {
+                Err(RemoteError::Timeout {
+                    address: "the server".to_owned(),
+                    after: patience,
+                })
+            }),
+            _ => asked.await,
+        };
+        match answer {
+            Ok(Some(bytes)) => self.judge(server, at, key, &bytes, proof, call),
             Ok(None) => {
                 // The near tier's entry was removed elsewhere, or never reached the server.
                 if self.holds(proof) {
@@ -223,12 +273,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_kept(at)?;
-        let source = Source::Near;
-        Some(Kept {
-            stored,
-            source,
-            reason,
-        })
+        Some(Kept::of(stored, Source::Near, reason))
     }
 
     /// What the server's bytes are worth. What is fresh is offered to the near tier.
@@ -239,13 +284,13 @@ where
         key: &StoredKey,
         bytes: &Bytes,
         proof: Proof,
+        call: Call,
     ) -> Look<V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let (codec, schema) = (server.codec, server.schema);
-        let seen = || bytes[..bytes.len().min(HEADER_LEN)].to_vec();
         let (header, value) = match wire::read::<V>(bytes, key.original(), codec, schema) {
             Ok(read) => read,
             Err(reject) => {
@@ -256,7 +301,7 @@ where
                 return Look::Missed {
                     why: Miss::Unreadable,
                     may_fill: reject.replaceable,
-                    seen: seen(),
+                    seen: bytes.clone(),
                 };
             }
         };
@@ -265,26 +310,34 @@ where
             return Look::Missed {
                 why: Miss::Absent,
                 may_fill: true,
-                seen: seen(),
+                seen: bytes.clone(),
             };
         };
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len()));
-        let stored = self.stored(value, life, weight, true, proof);
+        let cost = Duration::from_micros(header.cost_us.into());
+        let stored = self.stored(value, life, weight, true, proof, cost);
         if let Freshness::Stale(reason) = freshness {
             let kept = Kept {
                 stored,
                 source: Source::Remote,
                 reason,
             };
-            return Look::Stale { kept, seen: seen() };
+            return Look::Stale {
+                kept,
+                seen: bytes.clone(),
+            };
         }
         let found = found(&stored, Source::Remote, freshness, now);
         // One that is outdated already would have no effect, except to push out a newer one.
-        if self.near_tier().is_some() && self.holds(proof) {
-            let _counted = self.near_insert(at.to_key(), stored);
+        if call.store && self.near_tier().is_some() && self.holds(proof) {
+            let _counted = self.near_insert(at.to_key(), stored.clone());
         }
-        Look::Fresh(found)
+        Look::Fresh {
+            found,
+            stored,
+            seen: bytes.clone(),
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::{Server, Space};
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey};
-use crate::load::Proof;
+use crate::load::{Loaded, Proof};
 use crate::near::{Admission, Engine, Life, NearRef, Stored};
-use crate::options::Lifetime;
+use crate::options::{Call, Lifetime};
 use crate::remote::RemoteError;
 use crate::time::Tick;
 use crate::value::CacheValue;
@@ -30,7 +30,7 @@ where
         self: &Arc<Self>,
         at: NearRef<'_, Q>,
         value: Arc<V>,
-        lifetime: Lifetime,
+        call: Call,
     ) -> Result<(), Error>
     where
         K: Borrow<Q>,
@@ -40,6 +40,8 @@ where
             return self.off(());
         };
         let key = self.stored_key(&at)?;
+        let lifetime = self.lifetime(&Loaded::of(Arc::clone(&value)), call);
+        self.failures.forget(&at);
         if lifetime.ttl.is_zero() {
             // "Do not store": what was there before would be read as the value that was set.
             return self.erase(at, key).await.map(drop);
@@ -48,7 +50,7 @@ where
         let Some(server) = &self.server else {
             let weight = self.weigh(at.key, &value, None);
             self.counters.sets.up();
-            let stored = self.stored(value, life, weight, true, Proof::LOCAL);
+            let stored = self.stored(value, life, weight, true, Proof::LOCAL, Duration::ZERO);
             return self.set_near(at, &key, stored);
         };
         let bytes = server
@@ -75,10 +77,11 @@ where
             if alone {
                 // What the server refused for its own reasons may be served here for a short
                 // while; the caller is told all the same.
-                let stored = space.stored(value, life, weight, answer.is_ok(), mark);
+                let stored =
+                    space.stored(value, life, weight, answer.is_ok(), mark, Duration::ZERO);
                 let _counted = space.near_insert(near_key, stored);
             }
-            answer.map_err(|source| failed("set", &key, source))
+            space.settled("set", &key, lifetime, answer)
         })
         .await
     }
@@ -104,6 +107,7 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let now = self.now();
+        self.failures.forget(&at);
         let mut was_here = false;
         let Some(server) = &self.server else {
             self.table.void(&at, || {
@@ -117,11 +121,12 @@ where
         });
         let deadline = self.shared.deadline();
         let (remote, watch) = (Arc::clone(&server.remote), Arc::clone(&server.watch));
+        let space = Arc::clone(self);
         self.complete(async move {
             let answer = remote.remove(&key, deadline).await;
             // Again: what was read meanwhile may be what was there before.
             let _mark = watch.mark(&key);
-            answer.map_err(|source| failed("remove", &key, source))
+            space.settled("remove", &key, space.options.lifetime, answer)
         })
         .await
     }
@@ -149,6 +154,39 @@ where
                 limit,
             }),
         }
+    }
+
+    /// What the caller of a write is told. What may not have reached the server waits for it, as a
+    /// removal.
+    fn settled<T>(
+        &self,
+        operation: &'static str,
+        key: &StoredKey,
+        lifetime: Lifetime,
+        answer: Result<T, RemoteError>,
+    ) -> Result<T, Error> {
+        let Some(server) = &self.server else {
+            return answer.map_err(|source| failed(operation, key, source));
+        };
+        let source = match answer {
+            Ok(done) => {
+                server.recovery.done(key);
+                return Ok(done);
+            }
+            Err(source) => source,
+        };
+        let waits = !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. })
+            && server
+                .recovery
+                .put(key, lifetime.total().max(self.options.lifetime.total()));
+        if waits {
+            return Err(Error::Pending {
+                operation,
+                key: key.to_string(),
+                source,
+            });
+        }
+        Err(failed(operation, key, source))
     }
 
     /// Removes a near entry; whether it had not expired.

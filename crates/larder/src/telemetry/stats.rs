@@ -43,6 +43,8 @@ counters! {
     misses_invalid_key: Counter,
     /// Loads begun.
     loads: Counter,
+    /// Of these, those begun in the background before the value expired.
+    refreshes: Counter,
     /// Loads that ended in an error or a panic.
     load_failures: Counter,
     /// Callers that waited for a load that another caller began.

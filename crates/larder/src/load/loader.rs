@@ -1,0 +1,93 @@
+//! What a loader is told, and what it may answer beside the value.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a loader is told of its load.
+#[derive(Debug)]
+pub struct Load<V> {
+    stale: Option<Arc<V>>,
+    refresh: bool,
+}
+
+impl<V> Load<V> {
+    pub(crate) fn new(stale: Option<Arc<V>>, refresh: bool) -> Self {
+        Self { stale, refresh }
+    }
+
+    /// The value that is to be replaced, if it is at hand: past its TTL and within its stale
+    /// window, or still fresh in a refresh.
+    ///
+    /// A value that carries its own validator (an entity tag, a revision) lets the source answer
+    /// "unchanged" instead of sending it again: see [`unchanged`](Self::unchanged).
+    pub fn stale(&self) -> Option<&Arc<V>> {
+        self.stale.as_ref()
+    }
+
+    /// The value of [`stale`](Self::stale), which the source has confirmed: it is fresh again, from
+    /// now on.
+    pub fn unchanged(&self) -> Option<Loaded<V>> {
+        self.stale.clone().map(Loaded::of)
+    }
+
+    /// Whether nobody waits for this load: it replaces a value that is still served.
+    pub fn is_refresh(&self) -> bool {
+        self.refresh
+    }
+}
+
+/// A loaded value, with how it is to be stored.
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::Loaded;
+///
+/// let short = Loaded::new("price".to_owned()).ttl(Duration::from_secs(5));
+/// let once = Loaded::new("captcha".to_owned()).do_not_store();
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Loaded<V> {
+    pub(crate) value: Arc<V>,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) stale: Option<Duration>,
+}
+
+impl<V> Loaded<V> {
+    /// `value`, for the TTL and the stale window of the call, or else of the cache.
+    pub fn new(value: V) -> Self {
+        Self::of(Arc::new(value))
+    }
+
+    pub(crate) fn of(value: Arc<V>) -> Self {
+        Self {
+            value,
+            ttl: None,
+            stale: None,
+        }
+    }
+
+    /// How long it is fresh. Zero: it is not stored. More than [`MAX_TTL`](crate::MAX_TTL) is cut
+    /// to that.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long past its TTL it may be served as stale.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.stale = Some(stale);
+        self
+    }
+
+    /// All who wait for the load get the value, and no tier keeps it.
+    pub fn do_not_store(self) -> Self {
+        self.ttl(Duration::ZERO)
+    }
+}
+
+impl<V> From<V> for Loaded<V> {
+    fn from(value: V) -> Self {
+        Self::new(value)
+    }
+}
