@@ -12,7 +12,7 @@ use crate::key::{CacheKey, StoredKey};
 use crate::load::Ticket;
 use crate::near::{Engine, Life, NearRef, Stored};
 use crate::outcome::{Found, Freshness, Source, StaleReason};
-use crate::remote::{Deadline, ServerTime};
+use crate::remote::{Deadline, RemoteError, ServerTime};
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
@@ -151,6 +151,14 @@ where
                 Look::Missed {
                     why: Miss::Absent,
                     may_fill: true,
+                }
+            }
+            // The server answers; what it holds is not ours, as bytes without our magic are not.
+            Err(error @ RemoteError::WrongType { .. }) => {
+                tracing::debug!(target: "larder::remote", %key, %error, "unreadable value");
+                Look::Missed {
+                    why: Miss::Unreadable,
+                    may_fill: false,
                 }
             }
             Err(error) => {

@@ -37,7 +37,7 @@ counters! {
     /// Lookups that missed because the server could not be asked.
     misses_remote_unavailable: Counter,
     /// Lookups that missed because this program cannot read what the server holds: another
-    /// schema or codec, a newer version, truncated or corrupt bytes.
+    /// schema or codec, a newer version, truncated or corrupt bytes, what is not ours.
     misses_unreadable: Counter,
     /// Lookups that missed because the key, or the tenant's name, cannot be stored.
     misses_invalid_key: Counter,
@@ -50,7 +50,7 @@ counters! {
     /// Loaded values written to the server.
     fills: Counter,
     /// Loaded values not written to the server: invalidated meanwhile, too large, or because a
-    /// newer program's value holds the key.
+    /// newer program's value, or what is not ours, holds the key.
     fills_refused: Counter,
     /// Loaded values that the server did not take.
     fills_failed: Counter,

@@ -226,10 +226,14 @@ impl Link {
                 reason: error.to_string(),
             };
         }
-        RemoteError::Refused {
-            address,
-            code: error.code().unwrap_or("ERR").to_owned(),
-            message: error.to_string(),
+        let message = error.to_string();
+        match error.code() {
+            Some("WRONGTYPE") => RemoteError::WrongType { address, message },
+            code => RemoteError::Refused {
+                address,
+                code: code.unwrap_or("ERR").to_owned(),
+                message,
+            },
         }
     }
 
