@@ -147,8 +147,8 @@
 //! - [`Larder::health`] says [`is_degraded`](Health::is_degraded), and the connection is made again in
 //!   the background.
 //!
-//! A wrong password or database, or what is no Valkey or Redis, is an error at start, since waiting
-//! would not help.
+//! A wrong password or database, a right that larder lacks ([`config`] lists them), or what is no
+//! Valkey or Redis, is an error at start, since waiting would not help.
 //!
 //! # Configuration
 //!

@@ -262,6 +262,7 @@ impl Remote for Valkey {
             health.round_trip = (state == RemoteState::Up).then(|| self.clock.now().since(asked));
             health.server = link.server_info();
             health.last_error = last_error;
+            health.notes = link.notes();
             health
         })
     }
