@@ -235,7 +235,7 @@ where
             let _counted = self.near_insert(near_key, stored);
         });
         match (server, bytes) {
-            (Some(server), Some(bytes)) if !published.voided => {
+            (Some(server), Some(bytes)) if !published.voided && !self.shared.gate.has_ended() => {
                 let deadline = Deadline::after(remote_time);
                 let fill = Fill {
                     remote: Arc::clone(&server.remote),

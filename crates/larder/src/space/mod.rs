@@ -148,6 +148,10 @@ where
             return Admission::Stored;
         };
         let admission = near.insert(key, stored);
+        // Looked at after the insertion: a close empties the memory once, after it said so.
+        if self.shared.gate.has_ended() {
+            near.clear();
+        }
         if admission != Admission::Stored {
             self.counters.near_refused.up();
         }

@@ -49,8 +49,8 @@ counters! {
     loads_joined: Counter,
     /// Loaded values written to the server.
     fills: Counter,
-    /// Loaded values not written to the server: invalidated meanwhile, too large, or because a
-    /// newer program's value, or what is not ours, holds the key.
+    /// Loaded values not written to the server: invalidated meanwhile, too large, because a newer
+    /// program's value or what is not ours holds the key, or because the larder was closed.
     fills_refused: Counter,
     /// Loaded values that the server did not take.
     fills_failed: Counter,
