@@ -440,7 +440,8 @@ where
     ///
     /// # Errors
     /// Where the name is empty or too long, a time is too long, the codec needs a schema that
-    /// cannot be derived, or the cache is open with other types or options.
+    /// cannot be derived, the cache is [`memory_only`](Self::memory_only) without a near tier, or it
+    /// is open with other types or options.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
         let name = CacheName::new(&self.name)?;
         let mut options = self.options;

@@ -15,6 +15,7 @@ use crate::config::{Backend, Config};
 use crate::error::Error;
 use crate::health::{CacheHealth, Health};
 use crate::key::{CacheKey, CacheName, Tenant};
+use crate::near::NearCapacity;
 use crate::options::{Options, Weigher};
 use crate::remote::{NoRemote, Remote, RemoteState};
 use crate::space::{Server, Shared, Space};
@@ -297,13 +298,13 @@ impl Larder {
         } else {
             None
         };
-        let space = Space::open(
-            Arc::clone(shared),
-            name.clone(),
-            options.clone(),
-            server,
-            weigher,
-        );
+        let mut in_force = options.clone();
+        if server.is_none() && shared.enabled && options.near == NearCapacity::Off {
+            // The same code runs with a server and without. Here memory is the only tier, and
+            // never behind another.
+            in_force.near = NearCapacity::default();
+        }
+        let space = Space::open(Arc::clone(shared), name.clone(), in_force, server, weigher);
         open.insert(
             name.as_str().to_owned(),
             Open {

@@ -51,7 +51,8 @@
 //! Beside a server, a process believes its own memory for the cache's [`Coherence`], one second by
 //! default, and then asks the server again. **So another process may serve a value for that long
 //! after it was removed or replaced here.** A shorter time makes more requests to the server;
-//! [`NearCapacity::Off`] asks it each time.
+//! [`NearCapacity::Off`] asks it each time; without a server, where memory is the only tier, it changes
+//! nothing.
 //!
 //! [`Larder::memory`] and [`Larder::persistent`] are caches of another kind, [`AnyCache`], whose
 //! values may be of any type: for a few odd values.
