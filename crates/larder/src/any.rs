@@ -14,6 +14,7 @@ use crate::key::{AnyKey, CacheKey, KeyError};
 use crate::larder::Larder;
 use crate::load::LoadError;
 use crate::telemetry::CacheStats;
+use crate::unwind::caught;
 use crate::wire::Codec;
 
 /// A cache whose keys and values may be of any type, chosen at each call.
@@ -101,7 +102,7 @@ impl AnyCache {
     /// Dropping the future changes nothing.
     pub async fn get<V: DeserializeOwned, Q: CacheKey + ?Sized>(&self, key: &Q) -> Option<V> {
         let key = AnyKey::new(key).ok()?;
-        decode(&self.cache.get(&key).await?)
+        decode(&self.cache.get(&key).await?).ok()
     }
 
     /// Stores `value` under `key`.
@@ -117,9 +118,9 @@ impl AnyCache {
         Q: CacheKey + ?Sized,
     {
         let any = AnyKey::new(key)?;
-        let raw = serde_json::value::to_raw_value(value).map_err(|error| Error::Json {
+        let raw = encode(value).map_err(|message| Error::Json {
             key: any.to_string(),
-            message: error.to_string(),
+            message,
         })?;
         self.entry(&any).set(raw).await
     }
@@ -176,8 +177,7 @@ impl AnyCache {
     {
         let load = || async {
             let value = loader().await.map_err(AnyLoadError::Loader)?;
-            serde_json::value::to_raw_value(&value)
-                .map_err(|error| AnyLoadError::Json(error.to_string()))
+            encode(&value).map_err(AnyLoadError::Json)
         };
         let key = match AnyKey::new(key) {
             Ok(key) => key,
@@ -221,13 +221,24 @@ impl AnyCache {
     }
 }
 
-fn decode<V: DeserializeOwned>(raw: &RawValue) -> Option<V> {
-    serde_json::from_str(raw.get()).ok()
+/// The value's JSON. What its `Serialize` says where it fails or panics is the error, as in a
+/// typed cache.
+fn encode<V: Serialize + ?Sized>(value: &V) -> Result<Box<RawValue>, String> {
+    match caught(|| serde_json::value::to_raw_value(value)) {
+        Ok(encoded) => encoded.map_err(|error| error.to_string()),
+        Err(message) => Err(format!("its `Serialize` panicked: {message}")),
+    }
+}
+
+fn decode<V: DeserializeOwned>(raw: &RawValue) -> Result<V, String> {
+    match caught(|| serde_json::from_str(raw.get())) {
+        Ok(decoded) => decoded.map_err(|error| error.to_string()),
+        Err(message) => Err(format!("its `Deserialize` panicked: {message}")),
+    }
 }
 
 fn decode_loaded<V: DeserializeOwned, E>(raw: &RawValue) -> Result<V, LoadError<AnyLoadError<E>>> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| LoadError::Loader(Arc::new(AnyLoadError::Json(error.to_string()))))
+    decode(raw).map_err(|message| LoadError::Loader(Arc::new(AnyLoadError::Json(message))))
 }
 
 /// Why a load through an [`AnyCache`] brought no value.

@@ -176,8 +176,8 @@ where
     /// Loads of the key that began before are not stored after it (G2).
     ///
     /// # Errors
-    /// Where the value does not count as stored: the key or the value cannot be, or the server
-    /// did not confirm it. While the server is away the value may be served from this process's
+    /// Where the value does not count as stored: the key or the value cannot be (its `Serialize`
+    /// fails or panics), or the server did not confirm it. While the server is away the value may be served from this process's
     /// memory for up to ten seconds.
     ///
     /// # Cancel safety
@@ -404,6 +404,9 @@ where
 
     /// Says what a value weighs in bytes, for a near tier whose capacity is in bytes. The default
     /// is its encoded length, which costs an encoding where there is no remote tier.
+    ///
+    /// A value for which it panics is not kept in memory; where there is no server, a `set` of it is
+    /// an error.
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Arc::new(weigh));
         self.options.has_weigher = true;

@@ -106,6 +106,16 @@ pub enum Error {
         /// The heaviest entry allowed.
         limit: u64,
     },
+    /// The cache's weigher panicked, and the cache has no remote tier; the value is not stored.
+    #[error("cannot set {key}: the weigher of cache {name:?} panicked: {message}")]
+    WeigherPanicked {
+        /// The cache's name.
+        name: String,
+        /// The stored key.
+        key: String,
+        /// The panic's message.
+        message: std::sync::Arc<str>,
+    },
     /// The server did not confirm a write. It may have taken effect all the same.
     #[error("cannot {operation} {key}: {source}")]
     Remote {

@@ -180,7 +180,7 @@
 //! | G5 isolation | tenant, cache and key to stored key is injective | caches with one name in two programs are one cache, unless their prefixes differ |
 //! | G6 bounded | near tier, operations in flight, length of keys and values | the number of callers who wait for a load is not |
 //! | G7 no shared clock | ages are differences of one server's times | after a restart of the server its values are stale at best |
-//! | G8 cancel-safe | any future may be dropped at any await; a panic of a loader is an error for its callers | |
+//! | G8 cancel-safe | any future may be dropped at any await; a panic of a loader is an error for its callers; one in a `Serialize`, a `Deserialize` or a weigher costs no more than the storing | one in a key's `Hash` or `Eq` ends the caller's task |
 //! | G9 rolling deploys | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |
 //! | G10 nothing foreign is touched | only keys under the prefix are named, one at a time | whoever writes under the prefix by hand may lose what was written |
 
@@ -218,6 +218,7 @@ mod telemetry;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod time;
+mod unwind;
 mod value;
 #[doc(hidden)]
 pub mod wire;

@@ -227,12 +227,16 @@ where
                 tracing::warn!(target: "larder::load", %key, %error, "cannot encode a loaded value");
                 None
             });
-        let weight = self.weigh(&lead.key().key, &value, bytes.as_ref().map(Bytes::len));
+        let encoded = bytes.as_ref().map(Bytes::len);
+        let weight = self.weigh(&lead.key().key, &value, encoded).ok();
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
-        let stored = self.stored(value, life, weight, bytes.is_some(), life.born);
+        let stored =
+            weight.map(|weight| self.stored(value, life, weight, bytes.is_some(), life.born));
         let near_key = lead.key().clone();
         let published = lead.publish(Ok(found.clone()), || {
-            let _counted = self.near_insert(near_key, stored);
+            if let Some(stored) = stored {
+                let _counted = self.near_insert(near_key, stored);
+            }
         });
         match (server, bytes) {
             (Some(server), Some(bytes)) if !published.voided && !self.shared.gate.has_ended() => {

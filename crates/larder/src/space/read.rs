@@ -226,8 +226,8 @@ where
             };
         };
         let value = Arc::new(value);
-        let weight = self.weigh(at.key, &value, Some(bytes.len()));
-        let stored = self.stored(value, life, weight, true, now);
+        let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
+        let stored = self.stored(value, life, weight.unwrap_or(0), true, now);
         if let Freshness::Stale(reason) = freshness {
             return Look::Stale(Kept {
                 stored,
@@ -236,7 +236,7 @@ where
             });
         }
         let found = found(&stored, Source::Remote, freshness, now);
-        if let Some(ticket) = ticket {
+        if let (Some(ticket), Some(_)) = (ticket, weight) {
             self.table.admit(at, ticket, || {
                 let _counted = self.near_insert(at.to_key(), stored);
             });

@@ -15,6 +15,7 @@ use crate::near::{Admission, Engine, Life, NearKey, NearRef, Stored};
 use crate::options::Lifetime;
 use crate::remote::{Deadline, RemoteError};
 use crate::time::Tick;
+use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::{self, EncodeError, Header};
 
@@ -47,7 +48,13 @@ where
         }
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
         let Some(server) = &self.server else {
-            let weight = self.weigh(at.key, &value, None);
+            let weight =
+                self.weigh(at.key, &value, None)
+                    .map_err(|message| Error::WeigherPanicked {
+                        name: self.name.to_string(),
+                        key: key.to_string(),
+                        message,
+                    })?;
             self.counters.sets.up();
             let stored = self.stored(value, life, weight, true, life.born);
             return self.set_near(at, &key, stored);
@@ -58,7 +65,7 @@ where
                 key: key.to_string(),
                 source,
             })?;
-        let weight = self.weigh(at.key, &value, Some(bytes.len()));
+        let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
         self.counters.sets.up();
         let (mark, fills) = self.table.void(&at, || {
             self.near_remove(&at);
@@ -71,8 +78,9 @@ where
             let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
             // What the server refused for its own reasons may be served here for a short while;
             // the caller is told all the same.
-            let stored = space.stored(value, life, weight, answer.is_ok(), space.now());
-            space.settle(&near_key, mark, Some(stored));
+            let stored =
+                weight.map(|weight| space.stored(value, life, weight, answer.is_ok(), space.now()));
+            space.settle(&near_key, mark, stored);
             answer.map_err(|source| failed("set", &key, source))
         })
         .await
@@ -230,7 +238,10 @@ impl Server {
             cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
         };
         wire::encode(&header, key.original(), &[], |out| {
-            Ok(self.codec.encode(value, out)?)
+            match caught(|| self.codec.encode(value, out)) {
+                Ok(encoded) => Ok(encoded?),
+                Err(message) => Err(EncodeError::Panicked { message }),
+            }
         })
     }
 }

@@ -58,7 +58,7 @@ counters! {
     sets: Counter,
     /// Keys removed.
     removes: Counter,
-    /// Values too large for the near tier.
+    /// Values not kept in the near tier: too large, or their weigher panicked.
     near_refused: Counter,
     /// Expired near entries that the sweep freed.
     near_swept: Counter,
