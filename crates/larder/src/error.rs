@@ -1,5 +1,7 @@
 //! What can go wrong outside of loaders.
 
+use std::fmt;
+
 use crate::config::ConfigError;
 use crate::key::{KeyError, NameError};
 use crate::remote::RemoteError;
@@ -7,8 +9,9 @@ use crate::wire::{EncodeError, SchemaError};
 
 /// Why a larder or a cache could not be opened, or a write did not take effect.
 ///
-/// Reads have no error: a cache that is in trouble misses (G3).
-#[derive(Debug, thiserror::Error)]
+/// Reads have no error: a cache that is in trouble misses (G3). The `Debug` form is the message too,
+/// since that is what a `main` that returns the error prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The configuration has problems; all are listed.
@@ -143,4 +146,10 @@ pub enum Error {
         /// The refused one's settings.
         asked: String,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

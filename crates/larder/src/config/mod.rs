@@ -26,7 +26,8 @@
 //! - **Backend `valkey`**: all variables, in the order above. So `REDIS_URL` counts where there is
 //!   no `VALKEY_URL`, even beside `VALKEY_HOST`.
 //! - **Backend `redis`**: no variable whose name begins with `VALKEY_`, the prefix and the TTL
-//!   included.
+//!   included. Where only `VALKEY_URL` or `VALKEY_HOST` names a server, the default, `localhost`, is
+//!   taken, with a warning in the log.
 //! - **Backends `memory` and `none`**: the TTLs and the prefix, in the order above, and nothing
 //!   about a server.
 //!
