@@ -16,7 +16,7 @@ use crate::options::{Coherence, Lifetime, Options, Weigher};
 use crate::outcome::Found;
 use crate::space::{Space, Wanted};
 use crate::telemetry::{CacheStats, Miss};
-use crate::value::CacheValue;
+use crate::value::{CacheValue, IntoValue};
 use crate::wire::Codec;
 
 /// Whose keys: nobody's in particular, a tenant's, or those of a name that cannot be one.
@@ -36,7 +36,7 @@ pub(crate) type TenantView = Result<Option<Tenant>, NameError>;
 /// let larder = Larder::in_memory().await?;
 /// let users: Cache<u64, String> = larder.cache("users").ttl(Duration::from_secs(300)).build()?;
 ///
-/// users.set(&42, "Ann".to_owned()).await?;
+/// users.set(&42, "Ann").await?;
 /// assert_eq!(users.get(&42).await.as_deref().map(String::as_str), Some("Ann"));
 ///
 /// let user = users.get_or_load(&7, || async { Ok::<_, std::io::Error>("Bob".to_owned()) }).await?;
@@ -182,7 +182,7 @@ where
     ///
     /// # Cancel safety
     /// Once polled, the write goes on to its end even where the future is dropped.
-    pub async fn set<Q>(&self, key: &Q, value: impl Into<Arc<V>>) -> Result<(), Error>
+    pub async fn set<Q>(&self, key: &Q, value: impl IntoValue<V>) -> Result<(), Error>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,

@@ -77,7 +77,7 @@
 //! let pages: larder::Cache<Page, String> = larder.cache("pages").build()?;
 //! let names: larder::Cache<String, u64> = larder.cache("names").build()?;
 //! let page = Page { user: 42, language: "en".to_owned() };
-//! pages.set(&page, "<p>Hello</p>".to_owned()).await?;
+//! pages.set(&page, "<p>Hello</p>").await?;
 //! names.set("ann", 42).await?;
 //! # Ok(())
 //! # }
@@ -239,5 +239,5 @@ pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
-pub use value::CacheValue;
+pub use value::{CacheValue, IntoValue};
 pub use wire::Codec;

@@ -118,11 +118,7 @@ where
         Q: CacheKey + ?Sized,
     {
         let place = || StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key);
-        caught(place).unwrap_or_else(|message| {
-            Err(KeyError::Serialize {
-                message: format!("it panicked: {message}"),
-            })
-        })
+        caught(place).unwrap_or_else(|message| Err(KeyError::panicked(&message)))
     }
 
     /// The entry that a hit is answered from: present, fresh and trusted.

@@ -22,6 +22,29 @@ macro_rules! counters {
                 CacheStats { $($name: self.$name.get(),)+ }
             }
         }
+
+        impl CacheStats {
+            /// What was counted between an earlier snapshot and this one. Never less than zero,
+            /// also where the snapshots are of two caches or the wrong way round.
+            ///
+            /// ```
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), larder::Error> {
+            /// # let larder = larder::Larder::in_memory().await?;
+            /// # let cache: larder::Cache<u32, u32> = larder.cache("numbers").build()?;
+            /// cache.set(&1, 1).await?;
+            /// let before = cache.stats();
+            /// cache.get(&1).await;
+            /// let during = cache.stats().since(&before);
+            /// assert_eq!((during.hits(), during.sets), (1, 0));
+            /// # Ok(())
+            /// # }
+            /// ```
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                Self { $($name: self.$name.saturating_sub(earlier.$name),)+ }
+            }
+        }
     };
 }
 
@@ -104,5 +127,28 @@ impl CacheStats {
         let lookups = self.hits() + self.misses();
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         (lookups > 0).then(|| self.hits() as f64 / lookups as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_that_of_each_counter_and_never_below_zero() {
+        let counters = Counters::default();
+        counters.near_hits.up();
+        let before = counters.snapshot();
+        counters.near_hits.up();
+        counters.near_hits.up();
+        counters.loads.up();
+        let during = counters.snapshot().since(&before);
+        let expected = CacheStats {
+            near_hits: 2,
+            loads: 1,
+            ..CacheStats::default()
+        };
+        assert_eq!(during, expected);
+        assert_eq!(before.since(&counters.snapshot()), CacheStats::default());
     }
 }
