@@ -12,8 +12,11 @@ use crate::cache::Cache;
 use crate::error::Error;
 use crate::key::{AnyKey, CacheKey, KeyError};
 use crate::larder::Larder;
-use crate::load::LoadError;
+use crate::load::{LoadError, catch_panic};
+use crate::outcome::Found;
+use crate::space::Space;
 use crate::telemetry::CacheStats;
+use crate::unwind::caught;
 use crate::wire::Codec;
 
 /// A cache whose keys and values may be of any type, chosen at each call.
@@ -101,7 +104,20 @@ impl AnyCache {
     /// Dropping the future changes nothing.
     pub async fn get<V: DeserializeOwned, Q: CacheKey + ?Sized>(&self, key: &Q) -> Option<V> {
         let key = AnyKey::new(key).ok()?;
-        decode(&self.cache.get(&key).await?)
+        decode(&self.cache.get(&key).await?).ok()
+    }
+
+    /// The value under `key` as a `V`, with its source, freshness and age; also a stale one, as
+    /// [`Cache::lookup`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn lookup<V: DeserializeOwned, Q: CacheKey + ?Sized>(
+        &self,
+        key: &Q,
+    ) -> Option<Found<V>> {
+        let raw = self.cache.lookup(&AnyKey::new(key).ok()?).await?;
+        Some(Found::new(Arc::new(decode(&raw).ok()?), raw.outcome))
     }
 
     /// Stores `value` under `key`.
@@ -117,9 +133,9 @@ impl AnyCache {
         Q: CacheKey + ?Sized,
     {
         let any = AnyKey::new(key)?;
-        let raw = serde_json::value::to_raw_value(value).map_err(|error| Error::Json {
+        let raw = encode(value).map_err(|message| Error::Json {
             key: any.to_string(),
-            message: error.to_string(),
+            message,
         })?;
         self.entry(&any).set(raw).await
     }
@@ -174,17 +190,75 @@ impl AnyCache {
         F: Future<Output = Result<V, E>>,
         E: Display + Send + Sync + 'static,
     {
-        let load = || async {
-            let value = loader().await.map_err(AnyLoadError::Loader)?;
-            serde_json::value::to_raw_value(&value)
-                .map_err(|error| AnyLoadError::Json(error.to_string()))
-        };
-        let key = match AnyKey::new(key) {
-            Ok(key) => key,
-            Err(error) => return self.load_unstored(&error, load).await,
-        };
-        let raw = self.entry(&key).get_or_load(load).await?;
-        decode_loaded(&raw)
+        decode_loaded(&self.raw_or_load(key, loader).await?)
+    }
+
+    /// [`get_or_load`](Self::get_or_load), with source, freshness and age beside the value.
+    ///
+    /// # Errors
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Cancel safety
+    /// As [`Cache::get_or_load`].
+    pub async fn lookup_or_load<V, Q, L, F, E>(
+        &self,
+        key: &Q,
+        loader: L,
+    ) -> Result<Found<V>, LoadError<AnyLoadError<E>>>
+    where
+        V: Serialize + DeserializeOwned,
+        Q: CacheKey + ?Sized,
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        E: Display + Send + Sync + 'static,
+    {
+        let raw = self.raw_or_load(key, loader).await?;
+        Ok(Found::new(Arc::new(decode_loaded(&raw)?), raw.outcome))
+    }
+
+    /// [`get_or_load`](Self::get_or_load) in a task of its own, as [`Cache::get_or_spawn`].
+    ///
+    /// # Errors
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Cancel safety
+    /// Dropped while it loads, the load goes on in the background.
+    pub async fn get_or_spawn<V, Q, L, F, E>(
+        &self,
+        key: &Q,
+        loader: L,
+    ) -> Result<V, LoadError<AnyLoadError<E>>>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+        Q: CacheKey + ?Sized,
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        decode_loaded(&self.raw_or_spawn(key, loader).await?)
+    }
+
+    /// [`get_or_spawn`](Self::get_or_spawn), with source, freshness and age beside the value.
+    ///
+    /// # Errors
+    /// As [`get_or_load`](Self::get_or_load).
+    ///
+    /// # Cancel safety
+    /// Dropped while it loads, the load goes on in the background.
+    pub async fn lookup_or_spawn<V, Q, L, F, E>(
+        &self,
+        key: &Q,
+        loader: L,
+    ) -> Result<Found<V>, LoadError<AnyLoadError<E>>>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+        Q: CacheKey + ?Sized,
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        let raw = self.raw_or_spawn(key, loader).await?;
+        Ok(Found::new(Arc::new(decode_loaded(&raw)?), raw.outcome))
     }
 
     /// What this cache has counted in this process.
@@ -203,31 +277,79 @@ impl AnyCache {
         }
     }
 
-    /// A key that cannot be stored keeps nobody from the value.
-    async fn load_unstored<V, F, E>(
-        &self,
-        error: &KeyError,
-        load: impl FnOnce() -> F,
-    ) -> Result<V, LoadError<AnyLoadError<E>>>
+    async fn raw_or_load<V, Q, L, F, E>(&self, key: &Q, loader: L) -> Loaded<E>
     where
-        V: DeserializeOwned,
-        F: Future<Output = Result<Box<RawValue>, AnyLoadError<E>>>,
+        V: Serialize,
+        Q: CacheKey + ?Sized,
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        E: Display + Send + Sync + 'static,
     {
-        tracing::debug!(target: "larder::load", %error, "a key that cannot be stored");
-        let raw = load()
-            .await
-            .map_err(|error| LoadError::Loader(Arc::new(error)))?;
-        decode_loaded(&raw)
+        match AnyKey::new(key) {
+            Ok(key) => self.entry(&key).lookup_or_load(|| load(loader)).await,
+            Err(error) => unstored(&error, loader).await,
+        }
+    }
+
+    async fn raw_or_spawn<V, Q, L, F, E>(&self, key: &Q, loader: L) -> Loaded<E>
+    where
+        V: Serialize + 'static,
+        Q: CacheKey + ?Sized,
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Display + Send + Sync + 'static,
+    {
+        match AnyKey::new(key) {
+            Ok(key) => self.entry(&key).lookup_or_spawn(|| load(loader)).await,
+            Err(error) => unstored(&error, loader).await,
+        }
     }
 }
 
-fn decode<V: DeserializeOwned>(raw: &RawValue) -> Option<V> {
-    serde_json::from_str(raw.get()).ok()
+/// What a load brings, before it is decoded as the type asked for.
+type Loaded<E> = Result<Found<Box<RawValue>>, LoadError<AnyLoadError<E>>>;
+
+async fn load<V, F, E>(loader: impl FnOnce() -> F) -> Result<Box<RawValue>, AnyLoadError<E>>
+where
+    V: Serialize,
+    F: Future<Output = Result<V, E>>,
+{
+    let value = loader().await.map_err(AnyLoadError::Loader)?;
+    encode(&value).map_err(AnyLoadError::Json)
+}
+
+/// A key that cannot be stored keeps nobody from the value.
+async fn unstored<V, F, E>(error: &KeyError, loader: impl FnOnce() -> F) -> Loaded<E>
+where
+    V: Serialize,
+    F: Future<Output = Result<V, E>>,
+{
+    tracing::debug!(target: "larder::load", %error, "a key that cannot be stored");
+    match catch_panic(|| load(loader)).await {
+        Ok(Ok(raw)) => Ok(Space::<AnyKey, _>::loaded(Arc::new(raw), Duration::ZERO)),
+        Ok(Err(error)) => Err(LoadError::Loader(Arc::new(error))),
+        Err(message) => Err(LoadError::Panicked(message)),
+    }
+}
+
+/// The value's JSON. What its `Serialize` says where it fails or panics is the error, as in a
+/// typed cache.
+fn encode<V: Serialize + ?Sized>(value: &V) -> Result<Box<RawValue>, String> {
+    match caught(|| serde_json::value::to_raw_value(value)) {
+        Ok(encoded) => encoded.map_err(|error| error.to_string()),
+        Err(message) => Err(format!("its `Serialize` panicked: {message}")),
+    }
+}
+
+fn decode<V: DeserializeOwned>(raw: &RawValue) -> Result<V, String> {
+    match caught(|| serde_json::from_str(raw.get())) {
+        Ok(decoded) => decoded.map_err(|error| error.to_string()),
+        Err(message) => Err(format!("its `Deserialize` panicked: {message}")),
+    }
 }
 
 fn decode_loaded<V: DeserializeOwned, E>(raw: &RawValue) -> Result<V, LoadError<AnyLoadError<E>>> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| LoadError::Loader(Arc::new(AnyLoadError::Json(error.to_string()))))
+    decode(raw).map_err(|message| LoadError::Loader(Arc::new(AnyLoadError::Json(message))))
 }
 
 /// Why a load through an [`AnyCache`] brought no value.

@@ -15,7 +15,7 @@ use crate::options::Call;
 use crate::outcome::Found;
 use crate::space::{Space, Wanted};
 use crate::telemetry::Miss;
-use crate::value::CacheValue;
+use crate::value::{CacheValue, IntoValue};
 
 /// One call on one key, with its own options. Made by [`Cache::entry`](crate::Cache::entry).
 ///
@@ -25,7 +25,7 @@ use crate::value::CacheValue;
 /// # use std::time::Duration;
 /// # let larder = larder::Larder::in_memory().await?;
 /// # let users: larder::Cache<u64, String> = larder.cache("users").build()?;
-/// users.entry(&42).tenant("acme").ttl(Duration::from_secs(30)).set("Ann".to_owned()).await?;
+/// users.entry(&42).tenant("acme").ttl(Duration::from_secs(30)).set("Ann").await?;
 /// assert!(users.get(&42).await.is_none(), "a tenant's keys are its own");
 /// assert!(users.entry(&42).tenant("acme").get().await.is_some());
 /// # Ok(())
@@ -163,9 +163,9 @@ where
     ///
     /// # Cancel safety
     /// Once polled, the write goes on to its end even where the future is dropped.
-    pub async fn set(self, value: impl Into<Arc<V>>) -> Result<(), Error> {
+    pub async fn set(self, value: impl IntoValue<V>) -> Result<(), Error> {
         let at = self.at()?;
-        self.space.set(at, value.into(), self.call).await
+        self.space.set(at, value.into_value(), self.call).await
     }
 
     /// As [`Cache::remove`](crate::Cache::remove).

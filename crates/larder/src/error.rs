@@ -1,5 +1,7 @@
 //! What can go wrong outside of loaders.
 
+use std::fmt;
+
 use crate::config::ConfigError;
 use crate::key::{KeyError, NameError};
 use crate::remote::RemoteError;
@@ -7,8 +9,9 @@ use crate::wire::{EncodeError, SchemaError};
 
 /// Why a larder or a cache could not be opened, or a write did not take effect.
 ///
-/// Reads have no error: a cache that is in trouble misses (G3).
-#[derive(Debug, thiserror::Error)]
+/// Reads have no error: a cache that is in trouble misses (G3). The `Debug` form is the message too,
+/// since that is what a `main` that returns the error prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The configuration has problems; all are listed.
@@ -129,6 +132,16 @@ pub enum Error {
         /// The heaviest entry allowed.
         limit: u64,
     },
+    /// The cache's weigher panicked, and the cache has no remote tier; the value is not stored.
+    #[error("cannot set {key}: the weigher of cache {name:?} panicked: {message}")]
+    WeigherPanicked {
+        /// The cache's name.
+        name: String,
+        /// The stored key.
+        key: String,
+        /// The panic's message.
+        message: std::sync::Arc<str>,
+    },
     /// The server did not confirm a write. It may have taken effect all the same.
     #[error("cannot {operation} {key}: {source}")]
     Remote {
@@ -156,4 +169,10 @@ pub enum Error {
         /// The refused one's settings.
         asked: String,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

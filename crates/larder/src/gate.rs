@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 pub(crate) struct Gate {
     inside: AtomicUsize,
     closed: AtomicBool,
+    /// Whether nobody is waited for any more.
+    ended: AtomicBool,
     emptied: Notify,
 }
 
@@ -46,6 +48,20 @@ impl Gate {
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// How many are still inside.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
+
+    /// From now on, whoever is still inside stores nothing.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Lets nobody in any more, and waits until all are out.

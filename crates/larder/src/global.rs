@@ -115,7 +115,7 @@ pub async fn health() -> Option<Health> {
     Some(handle()?.health().await)
 }
 
-/// Closes the installed larder, as [`Larder::close`], and uninstalls it. Until the next
+/// Closes the installed larder, as [`Larder::close`] with its bounded wait, and uninstalls it. Until the next
 /// initialisation, lookups miss and writes return [`Error::NotInstalled`]. Without one installed
 /// it does nothing.
 ///

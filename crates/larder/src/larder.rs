@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::{Backend, Config};
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::health::{CacheHealth, Health, NearTrust};
 use crate::key::{CacheKey, CacheName, Tenant};
 use crate::load::{Lessor, Recovery, Watch};
+use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
 use crate::remote::{NoRemote, Observer, Remote, RemoteState};
 use crate::space::{Server, Shared, Space};
@@ -28,6 +30,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long what is known of changes counts after the server's last answer.
 const TRUST: Duration = Duration::from_secs(1);
+/// How long a close waits for what is under way: a call's remote work at its default timeout, and
+/// some more, as a container's grace period of 30 seconds has to do for the rest of the program too.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A process's caches and their way to the server.
 ///
@@ -102,7 +107,7 @@ impl Larder {
     ///
     /// # Errors
     /// Where a variable's value is not allowed, or the server refuses the user, the password or
-    /// the database, or is no Valkey or Redis.
+    /// the database, keeps the user from what larder needs, or is no Valkey or Redis.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -198,20 +203,45 @@ impl Larder {
         }
     }
 
-    /// Closes the larder: waits for what is under way, ends the connections and empties the
-    /// memory. Afterwards lookups miss, loaders run without the cache, and writes return
-    /// [`Error::Closed`]. Closing again does nothing.
+    /// Closes the larder: waits for what is under way, for ten seconds at most, ends the connections
+    /// and empties the memory. Afterwards lookups miss, loaders run without the cache, and writes
+    /// return [`Error::Closed`]. Closing again does nothing.
+    ///
+    /// [`close_within`](Self::close_within) waits for another time, and says what becomes of a load
+    /// that takes longer.
+    ///
+    /// # Cancel safety
+    /// As [`close_within`](Self::close_within).
+    pub async fn close(&self) {
+        self.close_within(CLOSE_PATIENCE).await;
+    }
+
+    /// [`close`](Self::close), waiting for at most `patience`; whether everything ended in time.
+    ///
+    /// A load that takes longer, one that itself awaits the close included, goes on to its end. Its
+    /// callers get what it brings, and it is stored nowhere. A write that takes longer ends with an
+    /// error; the server may have taken it.
     ///
     /// # Cancel safety
     /// Nothing new is let in from the first poll on. Dropped before its end, the connections stay
     /// until it is called again or the larder is dropped.
-    pub async fn close(&self) {
+    pub async fn close_within(&self, patience: Duration) -> bool {
         let shared = &self.inner.shared;
-        shared.gate.close().await;
+        let all_ended = timeout(patience, shared.gate.close()).await.is_ok();
+        if !all_ended {
+            tracing::warn!(
+                target: "larder",
+                ?patience, unfinished = shared.gate.inside(),
+                "the larder closes while loads or writes are still under way"
+            );
+        }
+        // Before the memory is emptied: what lands later must not stay there.
+        shared.gate.end();
         shared.remote.close().await;
         for open in self.inner.open.lock().values() {
             open.view.forget();
         }
+        all_ended
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -292,10 +322,16 @@ impl Larder {
         } else {
             None
         };
+        let mut in_force = options.clone();
+        if server.is_none() && shared.enabled && options.near == NearCapacity::Off {
+            // The same code runs with a server and without. Here memory is the only tier, and
+            // never behind another.
+            in_force.near = NearCapacity::default();
+        }
         let space = Space::open(
             Arc::clone(shared),
             name.clone(),
-            options.clone(),
+            in_force,
             server,
             weigher,
             ttl_by,

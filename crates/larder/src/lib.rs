@@ -51,7 +51,8 @@
 //! Beside a server, a process believes its own memory for the cache's [`Coherence`], one second by
 //! default, and then asks the server again. **So another process may serve a value for that long
 //! after it was removed or replaced here.** A shorter time makes more requests to the server;
-//! [`NearCapacity::Off`] asks it each time.
+//! [`NearCapacity::Off`] asks it each time; without a server, where memory is the only tier, it changes
+//! nothing.
 //!
 //! [`Larder::memory`] and [`Larder::persistent`] are caches of another kind, [`AnyCache`], whose
 //! values may be of any type: for a few odd values.
@@ -76,7 +77,7 @@
 //! let pages: larder::Cache<Page, String> = larder.cache("pages").build()?;
 //! let names: larder::Cache<String, u64> = larder.cache("names").build()?;
 //! let page = Page { user: 42, language: "en".to_owned() };
-//! pages.set(&page, "<p>Hello</p>".to_owned()).await?;
+//! pages.set(&page, "<p>Hello</p>").await?;
 //! names.set("ann", 42).await?;
 //! # Ok(())
 //! # }
@@ -147,8 +148,8 @@
 //! - [`Larder::health`] says [`is_degraded`](Health::is_degraded), and the connection is made again in
 //!   the background.
 //!
-//! A wrong password or database, or what is no Valkey or Redis, is an error at start, since waiting
-//! would not help.
+//! A wrong password or database, a right that larder lacks ([`config`] lists them), or what is no
+//! Valkey or Redis, is an error at start, since waiting would not help.
 //!
 //! # Configuration
 //!
@@ -179,7 +180,7 @@
 //! | G5 isolation | tenant, cache and key to stored key is injective | caches with one name in two programs are one cache, unless their prefixes differ |
 //! | G6 bounded | near tier, operations in flight, length of keys and values | the number of callers who wait for a load is not |
 //! | G7 no shared clock | ages are differences of one server's times | after a restart of the server its values are stale at best |
-//! | G8 cancel-safe | any future may be dropped at any await; a panic of a loader is an error for its callers | |
+//! | G8 cancel-safe | any future may be dropped at any await; a panic of a loader is an error for its callers; one in a `Serialize`, a `Deserialize` or a weigher costs no more than the storing | one in a key's `Hash` or `Eq` ends the caller's task |
 //! | G9 rolling deploys | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |
 //! | G10 nothing foreign is touched | only keys under the prefix are named, one at a time | whoever writes under the prefix by hand may lose what was written |
 
@@ -217,6 +218,7 @@ mod telemetry;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod time;
+mod unwind;
 mod value;
 #[doc(hidden)]
 pub mod wire;
@@ -237,5 +239,5 @@ pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
-pub use value::CacheValue;
+pub use value::{CacheValue, IntoValue};
 pub use wire::Codec;

@@ -1,4 +1,6 @@
-//! What can be a value.
+//! What can be a value, and what can be given for one.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,3 +17,32 @@ use serde::de::DeserializeOwned;
 pub trait CacheValue: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> CacheValue for V {}
+
+/// What a cache of `V` stores: a `V` or an `Arc<V>`; also a `&str` where `V` is `String`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in a cache of `{V}`",
+    label = "neither a `{V}` nor an `Arc<{V}>`",
+    note = "the key comes first, then the value: `cache.set(&key, value)`"
+)]
+pub trait IntoValue<V> {
+    /// The value, shared.
+    fn into_value(self) -> Arc<V>;
+}
+
+impl<V> IntoValue<V> for V {
+    fn into_value(self) -> Arc<V> {
+        Arc::new(self)
+    }
+}
+
+impl<V> IntoValue<V> for Arc<V> {
+    fn into_value(self) -> Self {
+        self
+    }
+}
+
+impl IntoValue<String> for &str {
+    fn into_value(self) -> Arc<String> {
+        Arc::new(self.to_owned())
+    }
+}

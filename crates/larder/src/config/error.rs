@@ -8,7 +8,8 @@ use super::variables::{self, Setting};
 /// The configuration is not valid. It lists every problem, not only the first.
 ///
 /// Its `Display` form has one line for each problem: the variable or builder method, its value, and
-/// what is allowed. No password is ever part of it.
+/// what is allowed. So has its `Debug` form, which is what a `main` that returns the error prints. No
+/// password is ever part of it.
 ///
 /// ```
 /// use larder::config::Config;
@@ -21,7 +22,7 @@ use super::variables::{self, Setting};
 ///     "VALKEY_PORT is \"70000\", expected a whole number from 1 to 65535",
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
 }
@@ -43,6 +44,12 @@ impl fmt::Display for ConfigError {
         self.problems
             .iter()
             .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

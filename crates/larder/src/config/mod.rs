@@ -26,7 +26,8 @@
 //! - **Backend `valkey`**: all variables, in the order above. So `REDIS_URL` counts where there is
 //!   no `VALKEY_URL`, even beside `VALKEY_HOST`.
 //! - **Backend `redis`**: no variable whose name begins with `VALKEY_`, the prefix and the TTL
-//!   included.
+//!   included. Where only `VALKEY_URL` or `VALKEY_HOST` names a server, the default, `localhost`, is
+//!   taken, with a warning in the log.
 //! - **Backends `memory` and `none`**: the TTLs and the prefix, in the order above, and nothing
 //!   about a server.
 //!
@@ -40,6 +41,19 @@
 //! A URL is taken whole: beside it, the variables of host, port, database and user do not count. A
 //! password or API key beside it fills in where the URL has none. Two of the three that differ are
 //! an error.
+//!
+//! # Rights on the server
+//! Where the server has an ACL, larder's user needs these commands, on the keys under the prefix:
+//!
+//! ```text
+//! ACL SETUSER app on >password ~cache:* +get +getrange +set +unlink +time +select +ping +info
+//! ```
+//!
+//! - Without `TIME` nobody could say how old a value is, so it is an error at start. So is `SELECT`
+//!   where the database is not 0; with 0 it is not needed.
+//! - Without `INFO`, a value from before a restart of the server is not known as such, and counts as
+//!   fresh until its TTL is over. [`RemoteHealth::notes`](crate::RemoteHealth::notes) say so.
+//! - Without `PING` nothing is missing: that the server refuses it is an answer too.
 
 mod builder;
 mod defaults;

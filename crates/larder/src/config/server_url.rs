@@ -8,6 +8,10 @@ use super::{Backend, Secret, parse, variables};
 
 const ESCAPES: &str = "(in a user or password, percent-encode the characters % / ? # @ :)";
 
+/// Without one nobody can tell which part is a password, so all of the value is hidden.
+const NO_SCHEME: &str = "this value, which is not shown since a password may be part of it, begins \
+                         with no scheme: put valkey:// or redis:// in front";
+
 /// What a URL says. `None` is what it leaves out.
 #[derive(Debug, PartialEq)]
 pub(super) struct ServerUrl {
@@ -44,7 +48,9 @@ impl ServerUrl {
     /// The error says what was expected, and repeats nothing of the text but the names of query
     /// parameters.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").ok_or(variables::URL.allowed)?;
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("{}; {NO_SCHEME}", variables::URL.allowed));
+        };
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err("a URL without spaces and control characters".to_owned());
         }

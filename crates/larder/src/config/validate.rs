@@ -52,6 +52,14 @@ impl<'a> Validation<'a> {
     fn config(&mut self) -> Config {
         let backend = self.backend();
         self.without_valkey = backend == Backend::Redis;
+        if let Some(ignored) = self.ignored_server() {
+            tracing::warn!(
+                target: "larder::config",
+                "{ignored} does not count with the backend redis, and nothing else names a server: \
+                 {} is taken; set REDIS_URL or REDIS_HOST, or the backend valkey",
+                defaults::HOST
+            );
+        }
         let server = matches!(backend, Backend::Valkey | Backend::Redis).then(|| self.server());
         Config {
             enabled: true,
@@ -92,6 +100,19 @@ impl<'a> Validation<'a> {
         } else {
             Backend::Memory
         }
+    }
+
+    /// The variable that names a server and does not count with the backend redis, where no other
+    /// does: the default that stands in for it is hardly what was meant.
+    fn ignored_server(&self) -> Option<&'static str> {
+        if !self.without_valkey
+            || self.first(&var::URL).is_some()
+            || self.first(&var::HOST).is_some()
+        {
+            return None;
+        }
+        let mut named = var::CHOOSES_VALKEY.into_iter();
+        named.find(|variable| self.settings.has(variable))
     }
 
     fn require_remote(&mut self, has_server: bool) -> bool {

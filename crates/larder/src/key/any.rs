@@ -4,6 +4,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::{CacheKey, KeyError, canonical};
+use crate::unwind::caught;
 
 /// A key whose type is forgotten; what is left is its canonical JSON.
 ///
@@ -30,7 +31,9 @@ impl AnyKey {
     /// # Errors
     /// As for [`StoredKey::new`](super::StoredKey::new).
     pub fn new<Q: CacheKey + ?Sized>(key: &Q) -> Result<Self, KeyError> {
-        canonical::to_string(key).map(|json| Self(json.into()))
+        let json = caught(|| canonical::to_string(key))
+            .unwrap_or_else(|message| Err(KeyError::panicked(&message)))?;
+        Ok(Self(json.into()))
     }
 
     /// The canonical JSON.

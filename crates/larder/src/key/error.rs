@@ -65,6 +65,14 @@ pub enum KeyError {
     },
 }
 
+impl KeyError {
+    pub(crate) fn panicked(message: &str) -> Self {
+        Self::Serialize {
+            message: format!("it panicked: {message}"),
+        }
+    }
+}
+
 impl ser::Error for KeyError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
         Self::Serialize {

@@ -620,15 +620,19 @@ where
                 tracing::warn!(target: "larder::load", %key, %error, "cannot encode a loaded value");
                 None
             });
-        let weight = self.weigh(&lead.key().key, &value, encoded.as_ref().map(Bytes::len));
+        let len = encoded.as_ref().map(Bytes::len);
+        let weight = self.weigh(&lead.key().key, &value, len).ok();
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
-        let stored = self.stored(value, life, weight, encoded.is_some(), lead.proof(), cost);
+        let (confirmed, proof) = (encoded.is_some(), lead.proof());
+        let stored = weight.map(|weight| self.stored(value, life, weight, confirmed, proof, cost));
         let near_key = lead.key().clone();
         let published = lead.publish(Ok(found.clone()), || {
-            let _counted = self.near_insert(near_key, stored);
+            if let Some(stored) = stored {
+                let _counted = self.near_insert(near_key, stored);
+            }
         });
         match (lease, encoded) {
-            (Some(lease), Some(bytes)) if !published.voided => {
+            (Some(lease), Some(bytes)) if !published.voided && !self.shared.gate.has_ended() => {
                 let deadline = Deadline::after(remote_time);
                 let fill = Fill {
                     lead,

@@ -9,7 +9,8 @@ pub enum NearCapacity {
     /// At most this many bytes. An entry weighs what the cache's weigher says, or its encoded
     /// length where none is given, plus [`ENTRY_OVERHEAD`](Self::ENTRY_OVERHEAD).
     Bytes(u64),
-    /// No near tier: each lookup asks the server.
+    /// No near tier: each lookup asks the server. Where no server is configured, memory is the only
+    /// tier there is, and holds what it does by default.
     Off,
 }
 

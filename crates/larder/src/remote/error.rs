@@ -48,6 +48,15 @@ pub enum RemoteError {
         /// The whole answer.
         message: String,
     },
+    /// What is under the key is no value but a hash, a list or the like: others put it there. A
+    /// lookup reads it as a value that is not ours, and a load does not overwrite it.
+    #[error("{address} holds another type under the key: {message}")]
+    WrongType {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// The whole answer.
+        message: String,
+    },
     /// The value is larger than what the server is sent.
     #[error("the value has {len} bytes, and the server is sent at most {max}")]
     TooLarge {

@@ -16,6 +16,8 @@ pub struct RemoteHealth {
     pub server: Option<ServerInfo>,
     /// The last failure, where the state is not `Up`.
     pub last_error: Option<String>,
+    /// What works less well than it could though the server answers, and how to mend it.
+    pub notes: Vec<String>,
 }
 
 impl RemoteHealth {
@@ -27,6 +29,7 @@ impl RemoteHealth {
             round_trip: None,
             server: None,
             last_error: None,
+            notes: Vec::new(),
         }
     }
 }

@@ -57,7 +57,8 @@ pub trait Remote: Debug + Send + Sync + 'static {
     /// The value under `key`, or `None`.
     ///
     /// # Errors
-    /// Where the server could not be asked, or refused. The caller counts a miss (G3).
+    /// Where the server could not be asked, or refused. The caller counts a miss (G3);
+    /// [`RemoteError::WrongType`] as one that is unreadable.
     fn get<'a>(
         &'a self,
         key: &'a StoredKey,

@@ -11,6 +11,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde::Serialize;
+
 pub(crate) use read::{Kept, Look, Seen, Wanted};
 
 use crate::cache::NearUsage;
@@ -23,6 +25,7 @@ use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::telemetry::Counters;
 use crate::time::{Clock, Tick};
+use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::{Codec, Schema};
 
@@ -136,7 +139,8 @@ where
     where
         Q: CacheKey + ?Sized,
     {
-        StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key)
+        let place = || StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key);
+        caught(place).unwrap_or_else(|message| Err(KeyError::panicked(&message)))
     }
 
     /// The entry that a hit is answered from: present, fresh and known to be current.
@@ -225,6 +229,10 @@ where
             return Admission::Stored;
         };
         let admission = near.insert(key, stored);
+        // Looked at after the insertion: a close empties the memory once, after it said so.
+        if self.shared.gate.has_ended() {
+            near.clear();
+        }
         if admission != Admission::Stored {
             self.counters.near_refused.up();
         }
@@ -300,33 +308,54 @@ where
 
     /// What an entry weighs in the unit of the near tier's capacity. `encoded` is the length of
     /// the encoded value, where it was encoded anyway.
-    pub(crate) fn weigh<Q>(&self, key: &Q, value: &V, encoded: Option<usize>) -> u32
+    ///
+    /// Where the weigher panicked, its message, logged and counted: without a weight there is no
+    /// place for the entry (G6).
+    pub(crate) fn weigh<Q>(
+        &self,
+        key: &Q,
+        value: &V,
+        encoded: Option<usize>,
+    ) -> Result<u32, Arc<str>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         if let NearCapacity::Entries(_) | NearCapacity::Off = self.options.near {
-            return 1;
+            return Ok(1);
         }
         let content = match (&self.weigher, self.options.codec) {
-            (Some(weigher), _) => weigher(&key.to_owned(), value),
+            (Some(weigher), _) => {
+                caught(|| weigher(&key.to_owned(), value)).inspect_err(|message| {
+                    self.counters.near_refused.up();
+                    tracing::error!(
+                        target: "larder::near",
+                        cache = self.name.as_str(), %message,
+                        "the weigher panicked; the value is not kept in memory"
+                    );
+                })?
+            }
             (None, Some(codec)) => {
                 let value = encoded
-                    .or_else(|| codec.encoded_len(value).ok())
+                    .or_else(|| encoded_len(codec, value))
                     .unwrap_or(size_of::<V>());
-                let key = codec.encoded_len(key).unwrap_or(size_of::<K>());
+                let key = encoded_len(codec, key).unwrap_or(size_of::<K>());
                 (key + value) as u64
             }
             // Without a codec there is no telling what the value points to.
             (None, None) => (size_of::<K>() + size_of::<V>()) as u64,
         };
         let weight = content.saturating_add(NearCapacity::ENTRY_OVERHEAD);
-        u32::try_from(weight).unwrap_or(u32::MAX)
+        Ok(u32::try_from(weight).unwrap_or(u32::MAX))
     }
 
     pub(crate) fn now(&self) -> Tick {
         self.shared.clock.now()
     }
+}
+
+fn encoded_len<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Option<usize> {
+    caught(|| codec.encoded_len(value)).ok()?.ok()
 }
 
 /// What a lookup reports of an entry.

@@ -233,6 +233,15 @@ where
                     seen: Seen::new(),
                 }
             }
+            // The server answers; what it holds is not ours, as bytes without our magic are not.
+            Err(error @ RemoteError::WrongType { .. }) => {
+                tracing::debug!(target: "larder::remote", %key, %error, "unreadable value");
+                Look::Missed {
+                    why: Miss::Unreadable,
+                    may_fill: false,
+                    seen: Seen::new(),
+                }
+            }
             Err(error) => {
                 tracing::debug!(target: "larder::remote", %key, %error, "read failed");
                 let Some(stored) = kept else {
@@ -314,9 +323,9 @@ where
             };
         };
         let value = Arc::new(value);
-        let weight = self.weigh(at.key, &value, Some(bytes.len()));
+        let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
         let cost = Duration::from_micros(header.cost_us.into());
-        let stored = self.stored(value, life, weight, true, proof, cost);
+        let stored = self.stored(value, life, weight.unwrap_or(0), true, proof, cost);
         if let Freshness::Stale(reason) = freshness {
             let kept = Kept {
                 stored,
@@ -330,7 +339,7 @@ where
         }
         let found = found(&stored, Source::Remote, freshness, now);
         // One that is outdated already would have no effect, except to push out a newer one.
-        if call.store && self.near_tier().is_some() && self.holds(proof) {
+        if weight.is_some() && call.store && self.near_tier().is_some() && self.holds(proof) {
             let _counted = self.near_insert(at.to_key(), stored.clone());
         }
         Look::Fresh {

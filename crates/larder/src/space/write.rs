@@ -14,6 +14,7 @@ use crate::near::{Admission, Engine, Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::remote::RemoteError;
 use crate::time::Tick;
+use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::{self, EncodeError, Header};
 
@@ -48,7 +49,13 @@ where
         }
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
         let Some(server) = &self.server else {
-            let weight = self.weigh(at.key, &value, None);
+            let weight =
+                self.weigh(at.key, &value, None)
+                    .map_err(|message| Error::WeigherPanicked {
+                        name: self.name.to_string(),
+                        key: key.to_string(),
+                        message,
+                    })?;
             self.counters.sets.up();
             let stored = self.stored(value, life, weight, true, Proof::LOCAL, Duration::ZERO);
             return self.set_near(at, &key, stored);
@@ -59,7 +66,7 @@ where
                 key: key.to_string(),
                 source,
             })?;
-        let weight = self.weigh(at.key, &value, Some(bytes.len()));
+        let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
         self.counters.sets.up();
         let mark = server.watch.mark(&key);
         self.table.void(&at, || {
@@ -74,7 +81,7 @@ where
             // last: the next lookup asks.
             let alone = watch.is_unmarked(mark);
             let mark = watch.mark(&key);
-            if alone {
+            if let (true, Some(weight)) = (alone, weight) {
                 // What the server refused for its own reasons may be served here for a short
                 // while; the caller is told all the same.
                 let stored =
@@ -261,7 +268,10 @@ impl Server {
             cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
         };
         wire::encode(&header, key.original(), &[], |out| {
-            Ok(self.codec.encode(value, out)?)
+            match caught(|| self.codec.encode(value, out)) {
+                Ok(encoded) => Ok(encoded?),
+                Err(message) => Err(EncodeError::Panicked { message }),
+            }
         })
     }
 }

@@ -22,6 +22,29 @@ macro_rules! counters {
                 CacheStats { $($name: self.$name.get(),)+ }
             }
         }
+
+        impl CacheStats {
+            /// What was counted between an earlier snapshot and this one. Never less than zero,
+            /// also where the snapshots are of two caches or the wrong way round.
+            ///
+            /// ```
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), larder::Error> {
+            /// # let larder = larder::Larder::in_memory().await?;
+            /// # let cache: larder::Cache<u32, u32> = larder.cache("numbers").build()?;
+            /// cache.set(&1, 1).await?;
+            /// let before = cache.stats();
+            /// cache.get(&1).await;
+            /// let during = cache.stats().since(&before);
+            /// assert_eq!((during.hits(), during.sets), (1, 0));
+            /// # Ok(())
+            /// # }
+            /// ```
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                Self { $($name: self.$name.saturating_sub(earlier.$name),)+ }
+            }
+        }
     };
 }
 
@@ -37,7 +60,7 @@ counters! {
     /// Lookups that missed because the server could not be asked.
     misses_remote_unavailable: Counter,
     /// Lookups that missed because this program cannot read what the server holds: another
-    /// schema or codec, a newer version, truncated or corrupt bytes.
+    /// schema or codec, a newer version, truncated or corrupt bytes, what is not ours.
     misses_unreadable: Counter,
     /// Lookups that missed because the key, or the tenant's name, cannot be stored.
     misses_invalid_key: Counter,
@@ -55,8 +78,8 @@ counters! {
     overloads: Counter,
     /// Loaded values written to the server.
     fills: Counter,
-    /// Loaded values not written to the server: invalidated meanwhile, too large, or because a
-    /// newer program's value holds the key.
+    /// Loaded values not written to the server: invalidated meanwhile, too large, because a newer
+    /// program's value or what is not ours holds the key, or because the larder was closed.
     fills_refused: Counter,
     /// Loaded values that the server did not take.
     fills_failed: Counter,
@@ -64,7 +87,7 @@ counters! {
     sets: Counter,
     /// Keys removed.
     removes: Counter,
-    /// Values too large for the near tier.
+    /// Values not kept in the near tier: too large, or their weigher panicked.
     near_refused: Counter,
     /// Expired near entries that the sweep freed.
     near_swept: Counter,
@@ -110,5 +133,28 @@ impl CacheStats {
         let lookups = self.hits() + self.misses();
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         (lookups > 0).then(|| self.hits() as f64 / lookups as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_that_of_each_counter_and_never_below_zero() {
+        let counters = Counters::default();
+        counters.near_hits.up();
+        let before = counters.snapshot();
+        counters.near_hits.up();
+        counters.near_hits.up();
+        counters.loads.up();
+        let during = counters.snapshot().since(&before);
+        let expected = CacheStats {
+            near_hits: 2,
+            loads: 1,
+            ..CacheStats::default()
+        };
+        assert_eq!(during, expected);
+        assert_eq!(before.since(&counters.snapshot()), CacheStats::default());
     }
 }

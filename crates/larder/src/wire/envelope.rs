@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{CodecError, Schema};
@@ -151,6 +153,12 @@ pub enum EncodeError {
     /// The codec refused the value.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The value's `Serialize` panicked.
+    #[error("its `Serialize` panicked: {message}")]
+    Panicked {
+        /// The panic's message.
+        message: Arc<str>,
+    },
     /// A part is longer than the envelope can declare.
     #[error("cannot write an envelope: its {part} of length {len} is over the limit of {max}")]
     TooLong {

@@ -1,6 +1,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{Codec, Envelope, EnvelopeError, Header, Schema, SchemaRule};
+use crate::unwind::caught;
 
 /// Why stored bytes were not read: a miss, with what may be done to the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,9 +120,11 @@ impl Envelope<'_> {
         if self.original != expected_original.filter(|original| !original.is_empty()) {
             return Err(reject(RejectReason::OtherKey));
         }
-        codec
-            .decode(self.payload)
-            .map_err(|_| reject(RejectReason::Undecodable))
+        // A panic in the type's own `Deserialize` is no more to the caller than its error (G3).
+        match caught(|| codec.decode(self.payload)) {
+            Ok(Ok(value)) => Ok(value),
+            _ => Err(reject(RejectReason::Undecodable)),
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! Which backend the environment chooses, and the switch that turns the cache off.
 
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
 use larder::config::Backend;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::{config, password, problems, server, tcp};
 
@@ -118,4 +124,60 @@ fn a_cache_that_is_switched_off_looks_at_no_other_variable() {
         (off.enabled, off.backend, off.server),
         (false, Backend::None, None)
     );
+}
+
+/// Keeps the messages of all warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Warnings {
+    fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{value:?}"));
+    }
+}
+
+#[test]
+fn a_server_that_does_not_count_with_redis_is_warned_of_where_nothing_else_names_one() {
+    let warned = |vars: &str| {
+        let warnings = Warnings::default();
+        let server = tracing::subscriber::with_default(warnings.clone(), || server(vars));
+        let said = warnings.0.lock().unwrap().join(" ");
+        (server.address, said)
+    };
+    for name in ["VALKEY_URL=valkey://a:7", "VALKEY_HOST=a"] {
+        let (address, said) = warned(&format!("CACHE_BACKEND=redis {name}"));
+        assert_eq!(address, tcp("localhost", 6379, false));
+        let variable = name.split_once('=').unwrap().0;
+        assert!(said.contains(variable), "{said}");
+        assert!(
+            said.contains("localhost") && said.contains("REDIS_URL"),
+            "{said}"
+        );
+        for redis in ["REDIS_URL=redis://b", "REDIS_HOST=b", "CACHE_REDIS_HOST=b"] {
+            let (address, said) = warned(&format!("CACHE_BACKEND=redis {name} {redis}"));
+            assert_eq!((address, said.as_str()), (tcp("b", 6379, false), ""));
+        }
+    }
+    for quiet in ["CACHE_BACKEND=redis", "CACHE_BACKEND=valkey VALKEY_HOST=a"] {
+        assert_eq!(warned(quiet).1, "", "{quiet}");
+    }
 }

@@ -22,6 +22,12 @@ fn an_error_lists_every_problem_in_the_order_of_the_table() {
   CACHE_DEFAULT_TTL is "5m", expected seconds from 0 to 315576000, such as 300 or 0.5; 0 means do not store
   CACHE_KEY_PREFIX is "*", expected 1 to 100 of the characters A-Z a-z 0-9 - . _ : / @ = , + (a : is added where it does not end with one)"#;
     assert_eq!(error.to_string(), expected);
+    // What a `main` that returns the error prints.
+    assert_eq!(format!("{error:?}"), expected);
+    assert_eq!(
+        format!("{:?}", larder::Error::from(error.clone())),
+        expected
+    );
     assert_eq!(error.problems().len(), 10);
     assert_eq!(error.problems()[2].setting, "VALKEY_PORT");
     assert_eq!(error.problems()[2].value, "70000");
@@ -29,6 +35,24 @@ fn an_error_lists_every_problem_in_the_order_of_the_table() {
         error.problems()[2].expected,
         "a whole number from 1 to 65535"
     );
+}
+
+#[test]
+fn a_url_without_a_scheme_is_told_from_other_mistakes() {
+    for url in [
+        "localhost:6379",
+        "localhost",
+        "localhost:6379/0",
+        "u:p@h:6379",
+        "redis:h",
+    ] {
+        let error = parse(&format!("VALKEY_URL={url}")).unwrap_err().to_string();
+        assert!(error.contains("begins with no scheme"), "{url}: {error}");
+        assert!(error.contains("valkey:// or redis://"), "{url}: {error}");
+        assert!(!error.contains(url), "{error}");
+    }
+    let error = parse("VALKEY_URL=postgres://h").unwrap_err().to_string();
+    assert!(!error.contains("no scheme"), "{error}");
 }
 
 #[test]

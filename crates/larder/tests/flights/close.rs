@@ -158,3 +158,92 @@ async fn a_close_that_is_dropped_can_be_taken_up_again() {
     })
     .await;
 }
+
+/// Closes within no time at all: by tokio's clock, which runs ahead where all else waits.
+async fn gives_up(larder: &larder::Larder) {
+    assert!(!soon("the close", larder.close_within(millis(50))).await);
+    assert!(larder.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_closes_its_own_larder_ends() {
+    for spawned in [false, true] {
+        let stub = Stub::default();
+        let larder = on(&stub).await;
+        let cache = larder.cache("flights").build().unwrap();
+        let load = {
+            let larder = larder.clone();
+            move || async move {
+                larder.close().await;
+                Ok::<_, io::Error>("loaded".to_owned())
+            }
+        };
+        let began = tokio::time::Instant::now();
+        let value = if spawned {
+            cache.get_or_spawn(&1_u32, load).await
+        } else {
+            cache.get_or_load(&1_u32, load).await
+        };
+        assert_eq!(*value.unwrap(), "loaded");
+        assert!(began.elapsed() <= millis(10_100), "{:?}", began.elapsed());
+        assert!(cache.get(&1).await.is_none(), "closed, lookups miss");
+        assert_eq!(cache.near_usage().entries, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_outlasts_the_close_is_answered_to_all_and_not_stored() {
+    let stub = Stub::default();
+    for remote in [false, true] {
+        let larder = if remote {
+            on(&stub).await
+        } else {
+            larder::Larder::in_memory().await.unwrap()
+        };
+        let cache = larder.cache::<u32, String>("flights").build().unwrap();
+        let gate = Gate::default();
+        let mut callers: Vec<JoinHandle<_>> = Vec::new();
+        for _ in 0..3 {
+            let (cache, gate) = (cache.clone(), gate.clone());
+            let load = || async move {
+                gate.pass().await;
+                Ok::<_, io::Error>("loaded".to_owned())
+            };
+            callers.push(tokio::spawn(
+                async move { cache.get_or_load(&1, load).await },
+            ));
+        }
+        gate.begun().await;
+        settle().await;
+        let sets = stub.calls(Op::Set);
+        gives_up(&larder).await;
+        gate.open();
+        for caller in callers {
+            let value = soon("the answer", caller).await.unwrap().unwrap();
+            assert_eq!(*value, "loaded");
+        }
+        assert!(cache.get(&1).await.is_none(), "closed, lookups miss");
+        assert_eq!(cache.near_usage().entries, 0);
+        assert_eq!(stub.calls(Op::Set), sets);
+        assert!(larder.close_within(millis(50)).await, "nothing is left");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_outlasts_the_close_is_not_kept_in_memory() {
+    let stub = Stub::default();
+    let larder = on(&stub).await;
+    let cache = larder.cache::<u32, String>("flights").build().unwrap();
+    let held = stub.hold(Op::Set, When::Before);
+    let caller = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.set(&1, "set".to_owned()).await }
+    });
+    held.reached().await;
+    gives_up(&larder).await;
+    held.release();
+    // This remote took it after all.
+    soon("the write", caller).await.unwrap().unwrap();
+    assert!(cache.get(&1).await.is_none(), "closed, lookups miss");
+    assert_eq!(cache.near_usage().entries, 0);
+}

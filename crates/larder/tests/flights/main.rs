@@ -18,6 +18,7 @@ mod failures;
 mod falsy;
 mod invalidate;
 mod one_load;
+mod panics;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! G6: how much the near tier holds.
 
-use larder::{Cache, CacheBuilder, Error, Larder, NearCapacity};
+use larder::{Cache, CacheBuilder, Config, Error, Larder, NearCapacity};
 use larder_servers::Kind;
 
 use super::common::{Runs, always, larder, on_each_server, start};
@@ -159,6 +159,32 @@ async fn a_cache_without_a_near_tier_asks_each_time(kind: Kind) {
     assert_eq!(cache.near_usage(), larder::NearUsage::default());
     cache.resize_near(1_000);
     assert_eq!(cache.near_usage(), larder::NearUsage::default());
+}
+
+/// The same code runs without a server, where memory is the only tier.
+#[tokio::test]
+async fn without_a_server_a_cache_with_its_near_tier_off_is_kept_in_memory() {
+    let (larder, _clock) = in_memory().await;
+    let off = || texts(&larder, NearCapacity::Off);
+    let cache = off().build().unwrap();
+    cache.set(&1, "Ann".to_owned()).await.unwrap();
+    assert_eq!(*cache.get(&1).await.unwrap(), "Ann");
+    let usage = cache.near_usage();
+    assert_eq!((usage.entries, usage.capacity), (1, 64 << 20));
+    assert!(
+        usage.weight > NearCapacity::ENTRY_OVERHEAD,
+        "bytes, not entries"
+    );
+    assert!(off().build().unwrap().exists(&1).await, "the same cache");
+    let none = larder.cache::<u32, u32>("none").near(NearCapacity::Off);
+    let error = none.memory_only().build().unwrap_err();
+    assert!(matches!(error, Error::NoTier { .. }), "{error}");
+
+    let config = Config::builder().enabled(false).build().unwrap();
+    let switched_off = Larder::with(config).await.unwrap();
+    let cache = texts(&switched_off, NearCapacity::Off).build().unwrap();
+    cache.set(&1, "Ann".to_owned()).await.unwrap();
+    assert!(!cache.exists(&1).await);
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use larder::remote::RemoteError;
 use larder::remote::valkey::ConnectError;
 use larder::{Config, Error, Larder};
-use larder_servers::{Kind, NotAServer, Server};
+use larder_servers::{Kind, NotAServer, Reply, Server};
+
+use tokio::task::JoinSet;
 
 use super::common::{
     Runs, config, eventually, larder, larder_with, millis, on_each_server, soon, start,
@@ -15,6 +17,11 @@ on_each_server!(
     a_password_that_the_server_does_not_want_is_an_error_that_says_so,
     the_right_password_is_taken,
     a_user_who_may_not_ask_for_info_can_work,
+    a_user_who_may_not_ping_is_answered_all_the_same,
+    a_command_that_nothing_works_without_is_named_with_the_way_to_grant_it,
+    a_right_that_is_taken_away_meanwhile_shows_at_the_next_connection,
+    a_heartbeat_that_is_refused_is_an_answer,
+    the_documented_rights_are_enough,
     a_user_who_may_not_write_gets_the_servers_answer,
     a_database_out_of_range_is_an_error_that_names_it,
     a_full_server_refuses_writes_and_reads_go_on,
@@ -82,6 +89,112 @@ async fn a_user_who_may_not_ask_for_info_can_work(kind: Kind) {
     let health = larder.health().await;
     assert!(health.is_usable());
     assert_eq!(health.remote.server.unwrap().kind, "unknown");
+    let note = health.remote.notes.concat();
+    assert!(note.contains("`ACL SETUSER app +info`"), "{note}");
+    // Granted, the next connection knows.
+    let granted = server.command(&["ACL", "SETUSER", "app", "+info"]).unwrap();
+    assert_eq!(granted.as_str(), Some("OK"));
+    let health = larder_with(config()).await.health().await;
+    assert_eq!(health.remote.notes, [""; 0]);
+}
+
+async fn a_user_who_may_not_ping_is_answered_all_the_same(kind: Kind) {
+    let server = with_user(kind, &["+@all", "-ping"]);
+    let larder = larder_with(config(&server).username("app").password("secret")).await;
+    let health = larder.health().await;
+    assert!(health.is_usable(), "{health}");
+    assert!(health.remote.round_trip.is_some());
+    bare(&larder).set(&1, "Ann".to_owned()).await.unwrap();
+    // That is no answer for ever.
+    server.pause().unwrap();
+    assert!(larder.health().await.is_degraded());
+    server.resume().unwrap();
+}
+
+async fn a_command_that_nothing_works_without_is_named_with_the_way_to_grant_it(kind: Kind) {
+    let server = with_user(kind, &["+@all", "-time", "-select"]);
+    let user = || config(&server).username("app").password("secret");
+    for (config, command) in [(user(), "time"), (user().database(2), "select")] {
+        let error = Larder::with(config.build().unwrap()).await.unwrap_err();
+        assert!(
+            matches!(error, Error::Connect(ConnectError::Forbidden { .. })),
+            "{error}"
+        );
+        let error = error.to_string();
+        let (name, grant) = (
+            command.to_uppercase(),
+            format!("`ACL SETUSER app +{command}`"),
+        );
+        assert!(error.contains(&name) && error.contains(&grant), "{error}");
+        let granted = server.command(&["ACL", "SETUSER", "app", &format!("+{command}")]);
+        assert_eq!(granted.unwrap().as_str(), Some("OK"));
+    }
+    let larder = larder_with(user().database(2)).await;
+    assert!(larder.health().await.is_usable());
+}
+
+async fn a_right_that_is_taken_away_meanwhile_shows_at_the_next_connection(kind: Kind) {
+    let server = with_user(kind, &["+@all"]);
+    let larder = larder_with(config(&server).username("app").password("secret")).await;
+    assert!(larder.health().await.is_usable());
+    server.command(&["ACL", "SETUSER", "app", "-time"]).unwrap();
+    let kill = ["CLIENT", "KILL", "USER", "app"];
+    assert_eq!(server.command(&kill).unwrap(), Reply::Int(1));
+    eventually("the health says why", async || {
+        larder
+            .health()
+            .await
+            .to_string()
+            .contains("may not run TIME")
+    })
+    .await;
+    server.command(&["ACL", "SETUSER", "app", "+time"]).unwrap();
+    eventually("granted, it comes back", async || {
+        larder.health().await.is_usable()
+    })
+    .await;
+}
+
+async fn a_heartbeat_that_is_refused_is_an_answer(kind: Kind) {
+    let server = with_user(kind, &["+@all"]);
+    let config = config(&server).username("app").password("secret");
+    let larder = larder_with(config.timeout(millis(300)).retry_on_timeout(false)).await;
+    let cache = bare(&larder);
+    cache.set(&1, "Ann".to_owned()).await.unwrap();
+    server.command(&["ACL", "SETUSER", "app", "-time"]).unwrap();
+    server.pause().unwrap();
+    let mut asked = JoinSet::new();
+    for _ in 0..10 {
+        let cache = cache.clone();
+        asked.spawn(async move { get(&cache, 1).await });
+    }
+    assert!(asked.join_all().await.iter().all(Option::is_none));
+    // The breaker is open; only a heartbeat can close it.
+    server.resume().unwrap();
+    eventually("the server is asked again", async || {
+        get(&cache, 1).await.is_some()
+    })
+    .await;
+}
+
+async fn the_documented_rights_are_enough(kind: Kind) {
+    let rights = "+get +getrange +set +unlink +time +select +ping +info";
+    assert!(include_str!("../../src/config/mod.rs").contains(rights));
+    let rights: Vec<_> = ["-@all"].into_iter().chain(rights.split(' ')).collect();
+    let server = with_user(kind, &rights);
+    let config = config(&server).username("app").password("secret");
+    let larder = larder_with(config.database(2)).await;
+    let cache = bare(&larder);
+    // The large value is read in two steps, on a connection of its own.
+    for value in ["Ann".to_owned(), "x".repeat(100_000)] {
+        cache.set(&1, value.clone()).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(get(&cache, 1).await.as_deref(), Some(value.as_str()));
+        }
+        assert!(cache.remove(&1).await.unwrap());
+    }
+    let health = larder.health().await;
+    assert!(health.is_usable() && health.remote.notes.is_empty());
 }
 
 async fn a_user_who_may_not_write_gets_the_servers_answer(kind: Kind) {

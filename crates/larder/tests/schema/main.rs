@@ -17,6 +17,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod programs;
+
 use std::fmt::Debug;
 
 use larder::{Cache, CacheBuilder, CacheValue, Codec, Error, Larder, NearCapacity, Source};

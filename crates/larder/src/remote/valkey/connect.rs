@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
     AsyncConnectionConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo, RedisError,
+    PushInfo, PushKind, RedisConnectionInfo, RedisError, RedisResult,
 };
 
 use super::server_clock::Sample;
@@ -19,6 +19,9 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Requests that may stand between the callers and the connection's task. The crate's 50 make
 /// many callers wait in turn.
 const PIPELINE_BUFFER: usize = 1024;
+
+/// The code of the answer to a command that an ACL keeps from the user.
+pub(super) const NO_PERMISSION: &str = "NOPERM";
 
 /// Why no connection came about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +59,22 @@ pub enum ConnectError {
         /// What the server said.
         reason: String,
     },
+    /// The server's ACL keeps the user from a command that nothing works without.
+    #[error(
+        "{address} does not let user {username:?} run {command}, which larder needs: {reason} \
+         (grant it with `ACL SETUSER {username} +{}`)",
+        command.to_lowercase()
+    )]
+    Forbidden {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// Who larder logged in as.
+        username: String,
+        /// The command.
+        command: &'static str,
+        /// What the server said.
+        reason: String,
+    },
     /// What answers there is not Valkey 7.2, Redis 6.0 or newer.
     #[error("{address} does not answer as Valkey or Redis 6.0 or newer do: {reason}")]
     NotAServer {
@@ -83,6 +102,9 @@ impl ConnectError {
             Self::Database {
                 database, reason, ..
             } => format!("there is no database {database}: {reason}"),
+            Self::Forbidden { command, .. } => {
+                format!("the user may not run {command}, which larder needs")
+            }
             Self::NotAServer { reason, .. } => format!("not a Valkey or Redis server: {reason}"),
             Self::Tls { .. } => "TLS is not supported by this version".to_owned(),
         }
@@ -100,6 +122,7 @@ pub(super) struct Target {
     pub(super) timeout: Duration,
     pub(super) retry_on_timeout: bool,
     database: u32,
+    username: String,
     client: redis::Client,
 }
 
@@ -109,6 +132,8 @@ pub(super) struct Connected {
     pub(super) sample: Sample,
     pub(super) lineage: u64,
     pub(super) info: ServerInfo,
+    /// What works less well than it could.
+    pub(super) notes: Vec<String>,
 }
 
 impl Target {
@@ -157,6 +182,7 @@ impl Target {
             timeout: config.timeout,
             retry_on_timeout: config.retry_on_timeout,
             database: config.database,
+            username: config.username.clone().unwrap_or("default".to_owned()),
             client,
         })
     }
@@ -200,11 +226,19 @@ impl Target {
             .await?;
         // An ACL may refuse INFO. Then the server's restarts cannot be told apart: its values
         // are all taken to be of one lineage.
-        let info: String = redis::cmd("INFO")
+        let info: RedisResult<String> = redis::cmd("INFO")
             .arg("server")
             .query_async(&mut connection)
-            .await
-            .unwrap_or_default();
+            .await;
+        let notes = match &info {
+            Err(error) if error.code() == Some(NO_PERMISSION) => vec![format!(
+                "the server does not let user {:?} run INFO, so a value from before its restart \
+                 is not known as such (grant it with `ACL SETUSER {0} +info`)",
+                self.username
+            )],
+            _ => Vec::new(),
+        };
+        let info = info.unwrap_or_default();
         let lineage = field(&info, "run_id").map_or(0, fingerprint);
         let sample = ask_time(&mut connection, clock, lineage).await?;
         Ok(Connected {
@@ -212,6 +246,7 @@ impl Target {
             sample,
             lineage,
             info: server_info(&info),
+            notes,
         })
     }
 
@@ -219,10 +254,23 @@ impl Target {
         let address = self.address.clone();
         let text = error.to_string();
         let says = |word| text.contains(word);
+        // The client passes the refusal of SELECT on without its code.
+        let forbidden = if error.code() == Some(NO_PERMISSION) {
+            Some("TIME")
+        } else {
+            (says("switch database") && says("no permission")).then_some("SELECT")
+        };
         // What the server itself said, where it said something.
         let reason = error.detail().map_or_else(|| text.clone(), str::to_owned);
         if error.kind() == ErrorKind::AuthenticationFailed || says("NOAUTH") || says("WRONGPASS") {
             ConnectError::Authentication { address, reason }
+        } else if let Some(command) = forbidden {
+            ConnectError::Forbidden {
+                address,
+                username: self.username.clone(),
+                command,
+                reason,
+            }
         } else if says("DB index") || says("SELECT") {
             ConnectError::Database {
                 address,

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::backoff::{Backoff, chance};
 use super::breaker::Breaker;
-use super::connect::{ConnectError, Connected, Target, ask_time};
+use super::connect::{ConnectError, Connected, NO_PERMISSION, Target, ask_time};
 use super::server_clock::Sample;
 use crate::remote::{Deadline, RemoteError, ServerInfo, ServerTime};
 use crate::time::Clock;
@@ -48,6 +48,7 @@ struct State {
     /// The server's time, kept while disconnected.
     sample: Option<Sample>,
     info: Option<ServerInfo>,
+    notes: Vec<String>,
 }
 
 enum Connection {
@@ -67,6 +68,7 @@ impl Link {
                 connection: Connection::Down("connecting".to_owned()),
                 sample: None,
                 info: None,
+                notes: Vec::new(),
             }),
             permits: Semaphore::new(IN_FLIGHT),
             breaker: Breaker::default(),
@@ -116,6 +118,11 @@ impl Link {
         self.0.state.read().info.clone()
     }
 
+    /// What works less well than it could.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.0.state.read().notes.clone()
+    }
+
     /// Sends `command` and waits for its answer.
     ///
     /// Where the configuration says so, and time is left, one that was not answered is sent a
@@ -142,7 +149,11 @@ impl Link {
     /// Asks whether the server answers, whatever the breaker says.
     pub(super) async fn ping(&self, deadline: Deadline) -> Result<(), RemoteError> {
         let ping = redis::cmd("PING");
-        self.send(&ping, deadline, deadline.left()).await.map(drop)
+        match self.send(&ping, deadline, deadline.left()).await {
+            // An answer too: the server is there for those who have the right to ask.
+            Err(RemoteError::Refused { code, .. }) if code == NO_PERMISSION => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     /// `granted` is what is left until the deadline.
@@ -226,10 +237,14 @@ impl Link {
                 reason: error.to_string(),
             };
         }
-        RemoteError::Refused {
-            address,
-            code: error.code().unwrap_or("ERR").to_owned(),
-            message: error.to_string(),
+        let message = error.to_string();
+        match error.code() {
+            Some("WRONGTYPE") => RemoteError::WrongType { address, message },
+            code => RemoteError::Refused {
+                address,
+                code: code.unwrap_or("ERR").to_owned(),
+                message,
+            },
         }
     }
 
@@ -281,16 +296,21 @@ impl Link {
             sample,
             lineage,
             info,
+            notes,
         } = connected;
         tracing::info!(
             target: "larder::remote",
             address = %self.0.target.address, kind = info.kind, version = info.version,
             "connected to the remote"
         );
+        for note in &notes {
+            tracing::warn!(target: "larder::remote", address = %self.0.target.address, "{note}");
+        }
         {
             let mut state = self.0.state.write();
             state.sample = Some(sample.or_older(state.sample));
             state.info = Some(info);
+            state.notes = notes;
         }
         self.0.breaker.reset();
         if !self.set(Connection::Up(connection.clone())) {
@@ -315,6 +335,7 @@ impl Link {
                 Ok(Err(error)) if !error.is_connection_dropped() && !error.is_io_error() => {
                     // It answers, if only with an error (LOADING, NOPERM).
                     unanswered = 0;
+                    self.0.breaker.heartbeat_answered();
                 }
                 Ok(Err(error)) => return error.to_string(),
                 Err(_) => {

@@ -193,8 +193,7 @@ fn get(key: &StoredKey) -> Cmd {
 }
 
 impl Target {
-    /// The answer as `T`. Another type under our key was put there by a stranger: refused, and
-    /// so a miss.
+    /// The answer as `T`. No server answers our commands with anything else.
     fn decode<T: FromRedisValue>(&self, value: Value) -> Result<T, RemoteError> {
         T::from_redis_value(value).map_err(|error| RemoteError::Refused {
             address: self.address.clone(),
@@ -303,6 +302,7 @@ impl Remote for Valkey {
             health.round_trip = (state == RemoteState::Up).then(|| self.clock.now().since(asked));
             health.server = link.server_info();
             health.last_error = last_error;
+            health.notes = link.notes();
             health
         })
     }

@@ -1,0 +1,229 @@
+//! How a cache is opened.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Cache;
+use crate::error::Error;
+use crate::key::{CacheKey, CacheName};
+use crate::larder::Larder;
+use crate::near::NearCapacity;
+use crate::options::{Coherence, LOAD_TIMEOUT, Lifetime, Options, Refresh, TtlBy, Weigher};
+use crate::value::CacheValue;
+use crate::wire::Codec;
+
+/// Opens a [`Cache`]. Made by [`Larder::cache`].
+#[must_use = "a cache is opened by `build()`"]
+pub struct CacheBuilder<K, V> {
+    larder: Larder,
+    name: String,
+    ttl: Option<Duration>,
+    options: Options,
+    weigher: Option<Weigher<K, V>>,
+    ttl_by: Option<TtlBy<V>>,
+}
+
+impl<K, V> CacheBuilder<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    pub(crate) fn new(larder: Larder, name: String) -> Self {
+        Self {
+            larder,
+            name,
+            ttl: None,
+            options: Options {
+                lifetime: Lifetime {
+                    ttl: Duration::ZERO,
+                    stale: Duration::ZERO,
+                },
+                codec: Codec::DEFAULT,
+                schema: None,
+                near: NearCapacity::default(),
+                coherence: Coherence::default(),
+                soft_timeout: None,
+                load_timeout: LOAD_TIMEOUT,
+                remote_soft_timeout: None,
+                pause: Duration::ZERO,
+                cached_errors: Vec::new(),
+                jitter: 0.0,
+                refresh: Refresh::Never,
+                sliding: false,
+                has_ttl_by: false,
+                memory_only: false,
+                has_weigher: false,
+            },
+            weigher: None,
+            ttl_by: None,
+        }
+    }
+
+    /// How long a value is fresh, to the millisecond; parts of one are rounded up.
+    ///
+    /// The default is the configuration's: one for caches with a remote tier, another for those
+    /// in memory. Zero means that nothing is stored.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long past its TTL a value may be served where nothing better can be had: the loader
+    /// failed, or the server is away. It is then declared as stale (G4). The default is zero.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.options.lifetime.stale = stale;
+        self
+    }
+
+    /// How much is kept in the memory of this process. The default is 64 MiB.
+    pub fn near(mut self, capacity: NearCapacity) -> Self {
+        self.options.near = capacity;
+        self
+    }
+
+    /// Says what a value weighs in bytes, for a near tier whose capacity is in bytes. The default
+    /// is its encoded length, which costs an encoding where there is no remote tier.
+    ///
+    /// A value for which it panics is not kept in memory; where there is no server, a `set` of it is
+    /// an error.
+    pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Arc::new(weigh));
+        self.options.has_weigher = true;
+        self
+    }
+
+    /// How long a caller waits for a load before a stale value will do, where there is one within
+    /// the stale window. The load goes on, and is stored. Zero means that whoever finds a stale
+    /// value gets it at once. The default is to wait.
+    ///
+    /// It is for callers whose loader runs in a task of its own
+    /// ([`get_or_spawn`](Cache::get_or_spawn)), and for all who wait for another caller's load. Who
+    /// runs the loader itself ([`get_or_load`](Cache::get_or_load)) waits for it.
+    pub fn soft_timeout(mut self, timeout: Duration) -> Self {
+        self.options.soft_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a loader may take. Past it the load fails with
+    /// [`LoadError::TimedOut`]. The default is five minutes; there is always a limit.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.options.load_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to answer before a stale value of this process's memory will
+    /// do, where there is one. The default is the configured timeout.
+    pub fn remote_soft_timeout(mut self, timeout: Duration) -> Self {
+        self.options.remote_soft_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a key is not loaded again after its load failed. Until then callers get a stale
+    /// value, or the same error. The default is not to wait.
+    pub fn pause_after_failure(mut self, pause: Duration) -> Self {
+        self.options.pause = pause;
+        self
+    }
+
+    /// Keeps errors of type `E` for this long, in this process: callers get a stale value, or the
+    /// same error. Others are not kept, except by [`pause_after_failure`](Self::pause_after_failure).
+    pub fn cache_errors<E: 'static>(mut self, ttl: Duration) -> Self {
+        self.options.cached_errors.push((TypeId::of::<E>(), ttl));
+        self
+    }
+
+    /// Shortens each TTL at random by up to this share of it, from 0 to below 1, so that values that
+    /// were stored together do not expire together.
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.options.jitter = share;
+        self
+    }
+
+    /// Loads values again in the background before their TTL ends.
+    pub fn refresh(mut self, refresh: Refresh) -> Self {
+        self.options.refresh = refresh;
+        self
+    }
+
+    /// Lets each hit prolong a value's life: past half of its TTL, it is stored again for the whole
+    /// of it, in the background. A value that nobody asks for expires.
+    pub fn sliding(mut self) -> Self {
+        self.options.sliding = true;
+        self
+    }
+
+    /// Lets a value say how long it is fresh, where that is another time than the cache's TTL. A
+    /// TTL of one call or of the loader goes before.
+    pub fn ttl_by(
+        mut self,
+        ttl_by: impl Fn(&V) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
+        self.ttl_by = Some(Arc::new(ttl_by));
+        self.options.has_ttl_by = true;
+        self
+    }
+
+    /// How the near tiers of several processes stay in step.
+    pub fn coherence(mut self, coherence: Coherence) -> Self {
+        self.options.coherence = coherence;
+        self
+    }
+
+    /// Keeps values in the memory of this process only, whatever the backend.
+    pub fn memory_only(mut self) -> Self {
+        self.options.memory_only = true;
+        self
+    }
+
+    /// How values are encoded for the server. The default is JSON.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.options.codec = Some(codec);
+        self
+    }
+
+    /// Declares the version of the values' schema: count it up with each change of what values
+    /// mean. Programs with different versions never read each other's values, and the older one
+    /// does not overwrite the newer one's (G9).
+    pub fn schema(mut self, version: u32) -> Self {
+        self.options.schema = Some(version);
+        self
+    }
+
+    /// Opens the cache, or gives another handle of it where it is open already.
+    ///
+    /// # Errors
+    /// Where the name is empty or too long, a time is too long, the codec needs a schema that
+    /// cannot be derived, the cache is [`memory_only`](Self::memory_only) without a near tier, or it
+    /// is open with other types or options.
+    pub fn build(self) -> Result<Cache<K, V>, Error> {
+        let name = CacheName::new(&self.name)?;
+        let mut options = self.options;
+        options.lifetime.ttl = self
+            .ttl
+            .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));
+        options.check(&self.name)?;
+        self.larder.open(&name, options, self.weigher, self.ttl_by)
+    }
+}
+
+impl<K, V> fmt::Debug for CacheBuilder<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, T> CacheBuilder<K, Option<T>>
+where
+    K: CacheKey + Clone + 'static,
+    Option<T>: CacheValue,
+{
+    /// How long it is remembered that there is nothing: the TTL of `None`.
+    pub fn negative_ttl(self, ttl: Duration) -> Self {
+        self.ttl_by(move |value| value.is_none().then_some(ttl))
+    }
+}
