@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::Kind;
+use crate::{Kind, Seen};
 
 /// Why a test server did not do what a test asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,22 @@ pub enum ServerError {
     NoPort {
         /// How many ports were tried.
         attempts: usize,
+    },
+
+    /// The thread of a proxy has ended, which it does not do by itself.
+    #[error("the proxy on port {port} has ended")]
+    ProxyEnded {
+        /// Its port.
+        port: u16,
+    },
+
+    /// A proxy saw no connection of the kind that was waited for.
+    #[error("no such connection through the proxy after {waited:?}; there were: {seen:#?}")]
+    NoSuchConnection {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The connections that there were.
+        seen: Vec<Seen>,
     },
 
     /// The server answered what is not RESP.

@@ -17,7 +17,8 @@
 //! run in parallel and may kill, pause and restart theirs. A missing server is an error that names
 //! the package to install; no test is skipped in silence.
 //!
-//! [`NotAServer`] and [`Silent`] stand in for what a wrong address leads to.
+//! A [`Proxy`] before a server delays, holds, loses and cuts what passes, for all connections or for
+//! one. [`NotAServer`] and [`Silent`] stand in for what a wrong address leads to.
 //!
 //! The crate needs a Unix: it uses signals and `sh`.
 
@@ -34,6 +35,7 @@ mod kind;
 mod monitor;
 mod port;
 mod process;
+mod proxy;
 mod resp;
 mod server;
 
@@ -42,5 +44,6 @@ pub use error::ServerError;
 pub use fakes::{NotAServer, Silent};
 pub use kind::Kind;
 pub use monitor::{Monitor, Recorded};
+pub use proxy::{Bytes, Direction, Latency, Link, Proxy, Seen, Traffic};
 pub use resp::Reply;
 pub use server::Server;
