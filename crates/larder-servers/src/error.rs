@@ -73,6 +73,36 @@ pub enum ServerError {
         attempts: usize,
     },
 
+    /// The server refused a command that a method of its own needs.
+    #[error("the {kind} server on port {port} refused `{command}`: {message}")]
+    Refused {
+        /// The server that was asked.
+        kind: Kind,
+        /// Its port.
+        port: u16,
+        /// The command, without a password.
+        command: String,
+        /// What it answered.
+        message: String,
+    },
+
+    /// Replication did not come to the state that was waited for.
+    #[error(
+        "the {kind} server on port {port}: {awaited} was not so after {waited:?}; it says: {last}"
+    )]
+    NotReplicating {
+        /// The server that was waited for.
+        kind: Kind,
+        /// Its port.
+        port: u16,
+        /// What was waited for.
+        awaited: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
+        /// What the server says of its replication.
+        last: String,
+    },
+
     /// The thread of a proxy has ended, which it does not do by itself.
     #[error("the proxy on port {port} has ended")]
     ProxyEnded {

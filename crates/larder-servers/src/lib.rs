@@ -36,8 +36,10 @@ mod monitor;
 mod port;
 mod process;
 mod proxy;
+mod replication;
 mod resp;
 mod server;
+mod snapshot;
 
 pub use builder::ServerBuilder;
 pub use error::ServerError;
@@ -45,5 +47,7 @@ pub use fakes::{NotAServer, Silent};
 pub use kind::Kind;
 pub use monitor::{Monitor, Recorded};
 pub use proxy::{Bytes, Direction, Latency, Link, Proxy, Seen, Traffic};
+pub use replication::{Replication, Role};
 pub use resp::Reply;
 pub use server::Server;
+pub use snapshot::Snapshot;

@@ -26,6 +26,7 @@ pub struct Server {
     kind: Kind,
     args: Vec<String>,
     password: Option<String>,
+    snapshots: bool,
     folder: PathBuf,
     port: Port,
     version: String,
@@ -38,6 +39,8 @@ struct State {
     process: Option<Process>,
     guard: Guard,
     runs: usize,
+    /// The arguments that make a replica follow its primary again after a restart.
+    follows: Vec<String>,
 }
 
 impl Server {
@@ -60,6 +63,7 @@ impl Server {
         kind: Kind,
         args: Vec<String>,
         password: Option<String>,
+        snapshots: bool,
     ) -> Result<Self, ServerError> {
         let name = format!("larder-{kind}-{}-{:x}", std::process::id(), random());
         let folder = std::env::temp_dir().join(name);
@@ -69,6 +73,7 @@ impl Server {
             kind,
             args,
             password,
+            snapshots,
             folder,
             port: Port::reserve()?,
             version: String::new(),
@@ -76,6 +81,7 @@ impl Server {
                 process: None,
                 guard,
                 runs: 0,
+                follows: Vec::new(),
             }),
         };
         let mut attempt = 1;
@@ -165,13 +171,19 @@ impl Server {
     /// As [`start`](Self::start), and as [`stop`](Self::stop).
     pub fn restart(&self) -> Result<(), ServerError> {
         self.stop()?;
+        self.start_again()
+    }
+
+    /// Starts the process, which is not running.
+    pub(crate) fn start_again(&self) -> Result<(), ServerError> {
         let mut state = self.state();
         state.runs += 1;
+        let args: Vec<_> = self.args.iter().chain(&state.follows).cloned().collect();
         let mut process = Process::spawn(Launch {
             kind: self.kind,
             port: self.port(),
             folder: &self.folder,
-            args: &self.args,
+            args: &args,
             log: self.log_path(state.runs),
         })?;
         state.guard.watch(Some(process.id()))?;
@@ -220,6 +232,19 @@ impl Server {
     /// Where the server cannot be reached.
     pub fn monitor(&self) -> Result<Monitor, ServerError> {
         Monitor::start(self.port(), self.password.as_deref())
+    }
+
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    pub(crate) fn keeps_snapshots(&self) -> bool {
+        self.snapshots
+    }
+
+    /// Sets the arguments of the next start that say whom this server follows.
+    pub(crate) fn set_follows(&self, arguments: &[&str]) {
+        self.state().follows = arguments.iter().copied().map(String::from).collect();
     }
 
     fn log_path(&self, run: usize) -> PathBuf {
