@@ -1,4 +1,4 @@
-//! What can go wrong with a test server.
+//! What can go wrong with what a test starts.
 
 use std::io;
 use std::process::ExitStatus;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{Kind, Seen};
 
-/// Why a test server did not do what a test asked of it.
+/// Why a server, a proxy or a fleet did not do what a test asked of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -117,6 +117,39 @@ pub enum ServerError {
         waited: Duration,
         /// The connections that there were.
         seen: Vec<Seen>,
+    },
+
+    /// A member of a fleet has ended.
+    #[error(
+        "member {index} of the fleet `{role}` has ended ({status}); a test as its entry must exist \
+         under that exact name; its output ends with:\n{output}"
+    )]
+    MemberEnded {
+        /// The fleet's role.
+        role: String,
+        /// Which member.
+        index: usize,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines that it wrote.
+        output: String,
+    },
+
+    /// A member of a fleet did not answer.
+    #[error(
+        "member {index} of the fleet `{role}` has not {awaited} after {waited:?}; its output ends with:\n{output}"
+    )]
+    MemberSilent {
+        /// The fleet's role.
+        role: String,
+        /// Which member.
+        index: usize,
+        /// What it was to do.
+        awaited: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The last lines that it wrote.
+        output: String,
     },
 
     /// The server answered what is not RESP.

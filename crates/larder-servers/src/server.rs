@@ -68,7 +68,7 @@ impl Server {
         let name = format!("larder-{kind}-{}-{:x}", std::process::id(), random());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).map_err(ServerError::io(format!("create {}", folder.display())))?;
-        let guard = Guard::start(&folder)?;
+        let guard = Guard::start(Some(&folder))?;
         let mut server = Self {
             kind,
             args,
@@ -186,7 +186,7 @@ impl Server {
             args: &args,
             log: self.log_path(state.runs),
         })?;
-        state.guard.watch(Some(process.id()))?;
+        state.guard.watch(&[process.id()])?;
         let ready = process.wait_until_ready(self.password.as_deref());
         state.process = Some(process);
         if ready.is_err() {
@@ -278,7 +278,7 @@ impl State {
     fn forget(&mut self) {
         self.process = None;
         // A guard that is gone kills nothing.
-        let _ = self.guard.watch(None);
+        let _ = self.guard.watch(&[]);
     }
 }
 

@@ -26,21 +26,24 @@ const POLL: Duration = Duration::from_millis(2);
 /// [`hold`](Link::hold) not one further byte passes.
 ///
 /// ```
+/// use std::io::{Read, Write};
+/// use std::net::TcpStream;
+///
 /// use larder_servers::{Direction, Kind, Proxy, Server};
 ///
-/// # fn main() -> Result<(), larder_servers::ServerError> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Server::start(Kind::Valkey)?;
 /// let proxy = Proxy::before(&server)?;
 /// // Here larder would connect to `proxy.url()`.
-/// let mut client = std::net::TcpStream::connect(("127.0.0.1", proxy.port()))?;
+/// let mut client = TcpStream::connect(("127.0.0.1", proxy.port()))?;
 /// proxy.all().hold(Direction::ToClient)?;
-/// std::io::Write::write_all(&mut client, b"*1\r\n$4\r\nPING\r\n")?;
+/// client.write_all(b"*1\r\n$4\r\nPING\r\n")?;
 ///
 /// // The answer has come as far as the proxy, and stays there while the test does other things.
 /// let held = proxy.wait_for(|seen| seen.sent("PING") && seen.to_client.waiting == 7)?;
 /// proxy.only(held.index).release(Direction::ToClient)?;
 /// let mut answer = [0; 7];
-/// std::io::Read::read_exact(&mut client, &mut answer)?;
+/// client.read_exact(&mut answer)?;
 /// assert_eq!(&answer, b"+PONG\r\n");
 ///
 /// proxy.cut()?; // Now its clients see resets and refusals …
