@@ -50,11 +50,21 @@ impl ServerBuilder {
     pub fn start(self) -> Result<Server, ServerError> {
         let password = self.password();
         let save = if self.snapshots { "3600 1" } else { "" };
+        // A primary does not wait for further replicas before it feeds one, and a replica without
+        // snapshots keeps no file of what it was fed.
+        let replication = [
+            "--repl-diskless-sync-delay",
+            "0",
+            "--rdb-del-sync-files",
+            "yes",
+        ];
         let mut args: Vec<String> = ["--save", save, "--appendonly", "no"]
+            .into_iter()
+            .chain(replication)
             .map(String::from)
-            .into();
+            .collect();
         args.extend(self.args);
-        Server::launch(self.kind, args, password)
+        Server::launch(self.kind, args, password, self.snapshots)
     }
 
     fn password(&self) -> Option<String> {

@@ -1,12 +1,12 @@
-//! What can go wrong with a test server.
+//! What can go wrong with what a test starts.
 
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::Kind;
+use crate::{Kind, Seen};
 
-/// Why a test server did not do what a test asked of it.
+/// Why a server, a proxy or a fleet did not do what a test asked of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -71,6 +71,85 @@ pub enum ServerError {
     NoPort {
         /// How many ports were tried.
         attempts: usize,
+    },
+
+    /// The server refused a command that a method of its own needs.
+    #[error("the {kind} server on port {port} refused `{command}`: {message}")]
+    Refused {
+        /// The server that was asked.
+        kind: Kind,
+        /// Its port.
+        port: u16,
+        /// The command, without a password.
+        command: String,
+        /// What it answered.
+        message: String,
+    },
+
+    /// Replication did not come to the state that was waited for.
+    #[error(
+        "the {kind} server on port {port}: {awaited} was not so after {waited:?}; it says: {last}"
+    )]
+    NotReplicating {
+        /// The server that was waited for.
+        kind: Kind,
+        /// Its port.
+        port: u16,
+        /// What was waited for.
+        awaited: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
+        /// What the server says of its replication.
+        last: String,
+    },
+
+    /// The thread of a proxy has ended, which it does not do by itself.
+    #[error("the proxy on port {port} has ended")]
+    ProxyEnded {
+        /// Its port.
+        port: u16,
+    },
+
+    /// A proxy saw no connection of the kind that was waited for.
+    #[error("no such connection through the proxy after {waited:?}; there were: {seen:#?}")]
+    NoSuchConnection {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The connections that there were.
+        seen: Vec<Seen>,
+    },
+
+    /// A member of a fleet has ended.
+    #[error(
+        "member {index} of the fleet `{role}` has ended ({status}); a test as its entry must exist \
+         under that exact name; its output ends with:\n{output}"
+    )]
+    MemberEnded {
+        /// The fleet's role.
+        role: String,
+        /// Which member.
+        index: usize,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines that it wrote.
+        output: String,
+    },
+
+    /// A member of a fleet did not answer.
+    #[error(
+        "member {index} of the fleet `{role}` has not {awaited} after {waited:?}; its output ends with:\n{output}"
+    )]
+    MemberSilent {
+        /// The fleet's role.
+        role: String,
+        /// Which member.
+        index: usize,
+        /// What it was to do.
+        awaited: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The last lines that it wrote.
+        output: String,
     },
 
     /// The server answered what is not RESP.

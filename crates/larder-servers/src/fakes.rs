@@ -144,11 +144,13 @@ fn accept(listener: &TcpListener, answer: Option<&[u8]>, shared: &Shared) {
             return;
         }
         let Ok(connection) = connection else { continue };
-        if let (Some(answer), Ok(stream)) = (answer, connection.try_clone()) {
+        let answering = answer.zip(connection.try_clone().ok());
+        // Counted before it is answered: whoever has the answer may ask for the count.
+        shared.connections().push(connection);
+        if let Some((answer, stream)) = answering {
             let answer = answer.to_vec();
             thread::spawn(move || keep_answering(stream, &answer));
         }
-        shared.connections().push(connection);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ends a server whose test process was killed and could not end it itself.
+//! Ends what a test process started, where that process was killed and could not do it itself.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -7,27 +7,28 @@ use std::process::{Child, Command, Stdio};
 
 use crate::ServerError;
 
-/// Reads the server's pid from its input, and acts when the input ends: the test process is gone.
+/// Reads a line of pids at a time, of which the last counts, and acts when its input ends: the test
+/// process is gone.
 const SCRIPT: &str = r#"
-pid=0
-while read -r line; do pid=$line; done
-[ "$pid" -gt 0 ] && kill -9 "$pid"
-rm -rf -- "$1"
+pids=
+while read -r line; do pids=$line; done
+for pid in $pids; do kill -9 "$pid"; done
+[ -z "$1" ] || rm -rf -- "$1"
 "#;
 
-/// A shell that waits for the end of this process, then kills the server and removes its folder.
+/// A shell that waits for the end of this process, then kills others and removes their folder.
 ///
-/// It also serves a [`Server`](crate::Server) in a `static`, which is never dropped.
+/// It ends paused processes too, and what sits in a `static` and is never dropped.
 #[derive(Debug)]
 pub(crate) struct Guard {
     shell: Child,
 }
 
 impl Guard {
-    pub(crate) fn start(folder: &Path) -> Result<Self, ServerError> {
+    pub(crate) fn start(folder: Option<&Path>) -> Result<Self, ServerError> {
         let shell = Command::new("sh")
-            .args(["-c", SCRIPT, "larder-server-guard"])
-            .arg(folder)
+            .args(["-c", SCRIPT, "larder-guard"])
+            .arg(folder.unwrap_or(Path::new("")))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -35,17 +36,18 @@ impl Guard {
             // A Ctrl-C or a test runner's timeout ends the group of the test, not the guard.
             .process_group(0)
             .spawn()
-            .map_err(ServerError::io("start `sh` to watch over a server"))?;
+            .map_err(ServerError::io("start `sh` to watch over processes"))?;
         Ok(Self { shell })
     }
 
-    /// Names the process to end, or none.
-    pub(crate) fn watch(&mut self, pid: Option<u32>) -> Result<(), ServerError> {
+    /// Names the processes to end, in place of those named before.
+    pub(crate) fn watch(&mut self, pids: &[u32]) -> Result<(), ServerError> {
         let Some(stdin) = &mut self.shell.stdin else {
             return Ok(());
         };
-        writeln!(stdin, "{}", pid.unwrap_or(0))
-            .map_err(ServerError::io("tell the guard which server runs"))
+        let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+        writeln!(stdin, "{}", pids.join(" "))
+            .map_err(ServerError::io("tell the guard which processes run"))
     }
 }
 

@@ -17,7 +17,13 @@
 //! run in parallel and may kill, pause and restart theirs. A missing server is an error that names
 //! the package to install; no test is skipped in silence.
 //!
-//! [`NotAServer`] and [`Silent`] stand in for what a wrong address leads to.
+//! A [`Proxy`] before a server delays, holds, loses and cuts what passes, for all connections or for
+//! one. [`NotAServer`] and [`Silent`] stand in for what a wrong address leads to.
+//!
+//! A server may follow another ([`Server::start_replica_of`]), take its place
+//! ([`Server::promote`]) and come back with what it held once ([`Server::restart_from`]).
+//!
+//! A [`Fleet`] is several processes of the program that runs, to load from, to pause and to kill.
 //!
 //! The crate needs a Unix: it uses signals and `sh`.
 
@@ -29,18 +35,27 @@
 mod builder;
 mod error;
 mod fakes;
+mod fleet;
 mod guard;
 mod kind;
 mod monitor;
 mod port;
 mod process;
+mod proxy;
+mod replication;
 mod resp;
 mod server;
+mod signal;
+mod snapshot;
 
 pub use builder::ServerBuilder;
 pub use error::ServerError;
 pub use fakes::{NotAServer, Silent};
+pub use fleet::{Fleet, FleetBuilder, Member, Order, Orders, Pending};
 pub use kind::Kind;
 pub use monitor::{Monitor, Recorded};
+pub use proxy::{Bytes, Direction, Latency, Link, Proxy, Seen, Traffic};
+pub use replication::{Replication, Role};
 pub use resp::Reply;
 pub use server::Server;
+pub use snapshot::Snapshot;

@@ -7,10 +7,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::Signal;
 
 use crate::resp::Connection;
-use crate::{Kind, Reply, ServerError};
+use crate::{Kind, Reply, ServerError, signal};
 
 /// How long a server has to become ready, and to stop when asked.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -139,21 +139,16 @@ impl Process {
 
     /// Stops the process where it is, and returns once it stands still.
     pub(crate) fn pause(&self) -> Result<(), ServerError> {
-        self.signal(Signal::STOP)?;
-        // NOWAIT leaves an exit to be collected by `Child`.
-        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        waitid(WaitId::Pid(Pid::from_child(&self.child)), options)
-            .map(|_| ())
-            .map_err(|error| ServerError::io("wait for a server to pause")(error.into()))
+        signal::pause(&self.child)
     }
 
     pub(crate) fn resume(&self) -> Result<(), ServerError> {
-        self.signal(Signal::CONT)
+        signal::send(&self.child, Signal::CONT)
     }
 
     /// Asks the process to end, and waits. One that does not is killed, which is an error.
     pub(crate) fn stop(mut self) -> Result<(), ServerError> {
-        self.signal(Signal::TERM)?;
+        signal::send(&self.child, Signal::TERM)?;
         self.resume()?; // A paused process would never see the request.
         let deadline = Instant::now() + WITHIN;
         while Instant::now() < deadline {
@@ -167,12 +162,6 @@ impl Process {
             port: self.port,
             waited: WITHIN,
         })
-    }
-
-    fn signal(&self, signal: Signal) -> Result<(), ServerError> {
-        // The pid is ours until `Child` has been waited for: a process that ended is a zombie.
-        kill_process(Pid::from_child(&self.child), signal)
-            .map_err(|error| ServerError::io("send a signal to a server")(error.into()))
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Server {
     kind: Kind,
     args: Vec<String>,
     password: Option<String>,
+    snapshots: bool,
     folder: PathBuf,
     port: Port,
     version: String,
@@ -38,6 +39,8 @@ struct State {
     process: Option<Process>,
     guard: Guard,
     runs: usize,
+    /// The arguments that make a replica follow its primary again after a restart.
+    follows: Vec<String>,
 }
 
 impl Server {
@@ -60,15 +63,17 @@ impl Server {
         kind: Kind,
         args: Vec<String>,
         password: Option<String>,
+        snapshots: bool,
     ) -> Result<Self, ServerError> {
         let name = format!("larder-{kind}-{}-{:x}", std::process::id(), random());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).map_err(ServerError::io(format!("create {}", folder.display())))?;
-        let guard = Guard::start(&folder)?;
+        let guard = Guard::start(Some(&folder))?;
         let mut server = Self {
             kind,
             args,
             password,
+            snapshots,
             folder,
             port: Port::reserve()?,
             version: String::new(),
@@ -76,6 +81,7 @@ impl Server {
                 process: None,
                 guard,
                 runs: 0,
+                follows: Vec::new(),
             }),
         };
         let mut attempt = 1;
@@ -165,16 +171,22 @@ impl Server {
     /// As [`start`](Self::start), and as [`stop`](Self::stop).
     pub fn restart(&self) -> Result<(), ServerError> {
         self.stop()?;
+        self.start_again()
+    }
+
+    /// Starts the process, which is not running.
+    pub(crate) fn start_again(&self) -> Result<(), ServerError> {
         let mut state = self.state();
         state.runs += 1;
+        let args: Vec<_> = self.args.iter().chain(&state.follows).cloned().collect();
         let mut process = Process::spawn(Launch {
             kind: self.kind,
             port: self.port(),
             folder: &self.folder,
-            args: &self.args,
+            args: &args,
             log: self.log_path(state.runs),
         })?;
-        state.guard.watch(Some(process.id()))?;
+        state.guard.watch(&[process.id()])?;
         let ready = process.wait_until_ready(self.password.as_deref());
         state.process = Some(process);
         if ready.is_err() {
@@ -222,6 +234,19 @@ impl Server {
         Monitor::start(self.port(), self.password.as_deref())
     }
 
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    pub(crate) fn keeps_snapshots(&self) -> bool {
+        self.snapshots
+    }
+
+    /// Sets the arguments of the next start that say whom this server follows.
+    pub(crate) fn set_follows(&self, arguments: &[&str]) {
+        self.state().follows = arguments.iter().copied().map(String::from).collect();
+    }
+
     fn log_path(&self, run: usize) -> PathBuf {
         self.folder.join(format!("log-{run}"))
     }
@@ -253,7 +278,7 @@ impl State {
     fn forget(&mut self) {
         self.process = None;
         // A guard that is gone kills nothing.
-        let _ = self.guard.watch(None);
+        let _ = self.guard.watch(&[]);
     }
 }
 
