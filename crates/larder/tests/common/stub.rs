@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder::key::StoredKey;
+use larder::key::{Prefix, StoredKey};
 use larder::remote::{
-    Deadline, MemoryRemote, Remote, RemoteError, RemoteFuture, RemoteHealth, ServerTime,
+    Acquired, Claim, Deadline, Lease, MemoryRemote, Observer, Pushes, Remote, RemoteError,
+    RemoteFuture, RemoteHealth, ServerTime,
 };
 use tokio::sync::Notify;
 
@@ -18,6 +19,10 @@ pub enum Op {
     Get,
     Set,
     Remove,
+    Acquire,
+    Renew,
+    Fill,
+    Release,
 }
 
 /// Where an operation is held: before it took effect, or after.
@@ -147,6 +152,54 @@ impl Remote for Stub {
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         let remove = async move { self.0.store.remove(key, deadline).await };
         Box::pin(self.through(Op::Remove, remove))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        claim: Claim<'a>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
+        let acquire = async move { self.0.store.acquire(key, claim, deadline).await };
+        Box::pin(self.through(Op::Acquire, acquire))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let renew = async move { self.0.store.renew(key, lease, ttl, deadline).await };
+        Box::pin(self.through(Op::Renew, renew))
+    }
+
+    fn fill<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let fill = async move { self.0.store.fill(key, lease, value, ttl, deadline).await };
+        Box::pin(self.through(Op::Fill, fill))
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        note: Option<(Lease, Duration)>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let release = async move { self.0.store.release(key, lease, note, deadline).await };
+        Box::pin(self.through(Op::Release, release))
+    }
+
+    fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        self.0.store.watch(prefix, observer)
     }
 
     fn server_time(&self) -> Option<ServerTime> {

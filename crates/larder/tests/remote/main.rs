@@ -14,6 +14,7 @@
 mod common;
 
 mod hostile;
+mod leases;
 mod outage;
 mod refusals;
 mod sharing;
