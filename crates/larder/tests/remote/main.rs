@@ -16,6 +16,8 @@ mod common;
 mod hostile;
 mod leases;
 mod outage;
+#[cfg(feature = "testing")]
+mod pushes;
 mod refusals;
 mod sharing;
 mod traffic;

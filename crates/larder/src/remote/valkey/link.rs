@@ -9,7 +9,7 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::{sleep, timeout, timeout_at};
 
-use super::backoff::{Backoff, chance};
+use super::backoff::{self, Backoff, chance};
 use super::breaker::Breaker;
 use super::connect::{ConnectError, Connected, Target, ask_time};
 use super::server_clock::Sample;
@@ -313,7 +313,7 @@ impl Link {
             if let Some(error) = failed {
                 self.0.attempts.send_replace(Some(Err(error)));
             }
-            let wait = backoff.next(chance());
+            let wait = backoff.next(backoff::LONGEST, chance());
             tracing::warn!(
                 target: "larder::remote",
                 address = %self.0.target.address, reason, ?wait,

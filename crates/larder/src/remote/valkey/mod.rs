@@ -6,6 +6,7 @@
 //!   A write knows its size. A read does not, so for a while after large values were seen, reads
 //!   first ask for the beginning of the value only, and fetch the rest of a large one elsewhere.
 //! - What changes a key goes over one connection, in order.
+//! - A listener has a connection of its own, on which the server tells of all changes.
 //! - A breaker stops asking a server that takes requests and does not answer. One heartbeat a
 //!   second probes it, and tells the server's time.
 
@@ -15,27 +16,32 @@ mod client;
 mod connect;
 mod leases;
 mod link;
+mod listener;
 mod script;
 mod server_clock;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use redis::{Cmd, FromRedisValue, Value};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use self::connect::Target;
 use self::link::{Link, Transaction};
+use self::listener::Listener;
 use self::script::REMOVE;
 use super::{
-    Acquired, Claim, Deadline, Lease, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState,
-    ServerTime,
+    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
+    RemoteHealth, RemoteState, ServerTime,
 };
 use crate::config::ServerConfig;
-use crate::key::StoredKey;
+use crate::key::{Prefix, StoredKey};
 use crate::time::{Clock, Tick};
 
 pub use self::client::Client;
@@ -54,6 +60,9 @@ pub struct Valkey {
     links: Box<[Link]>,
     /// Made when the first large value comes by.
     bulk: OnceLock<Link>,
+    listeners: Mutex<Vec<AbortHandle>>,
+    /// Where the listeners run.
+    runtime: Handle,
     next: AtomicUsize,
     careful_until: AtomicU64,
     clock: Clock,
@@ -80,6 +89,8 @@ impl Valkey {
             target,
             links,
             bulk: OnceLock::new(),
+            listeners: Mutex::default(),
+            runtime: Handle::current(),
             next: AtomicUsize::new(0),
             careful_until: AtomicU64::new(0),
             clock,
@@ -142,10 +153,23 @@ impl Valkey {
             .bulk
             .get_or_init(|| Link::start(Arc::clone(&self.target), self.clock.clone()));
         // Made during or after a close, it was not there to be closed.
-        if self.links.iter().all(Link::is_closed) {
+        if self.is_closed() {
             bulk.close();
         }
         bulk
+    }
+
+    fn is_closed(&self) -> bool {
+        self.links.iter().all(Link::is_closed)
+    }
+
+    fn end_connections(&self) {
+        for link in self.links.iter().chain(self.bulk.get()) {
+            link.close();
+        }
+        for listener in self.listeners.lock().drain(..) {
+            listener.abort();
+        }
     }
 
     fn saw_large(&self) {
@@ -321,6 +345,22 @@ impl Remote for Valkey {
         Box::pin(self.end_lease(key, lease, note, deadline))
     }
 
+    /// Each call takes a connection of its own.
+    fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        let listener = Listener {
+            target: Arc::clone(&self.target),
+            prefix: prefix.clone(),
+            observer,
+        };
+        let mut listeners = self.listeners.lock();
+        // A close that comes now waits for the lock, and finds it there.
+        if !self.is_closed() {
+            listeners.retain(|listener| !listener.is_finished());
+            listeners.push(self.runtime.spawn(listener.run()).abort_handle());
+        }
+        Pushes::Later
+    }
+
     fn server_time(&self) -> Option<ServerTime> {
         self.links.iter().find_map(Link::server_time)
     }
@@ -345,18 +385,12 @@ impl Remote for Valkey {
     }
 
     fn close(&self) -> RemoteFuture<'_, ()> {
-        Box::pin(async move {
-            for link in self.links.iter().chain(self.bulk.get()) {
-                link.close();
-            }
-        })
+        Box::pin(async move { self.end_connections() })
     }
 }
 
 impl Drop for Valkey {
     fn drop(&mut self) {
-        for link in self.links.iter().chain(self.bulk.get()) {
-            link.close();
-        }
+        self.end_connections();
     }
 }
