@@ -14,6 +14,8 @@ use super::{CacheKey, CacheName, KeyError, Prefix, Tenant, canonical, text};
 /// What stands before a hash, and nowhere else in a key.
 const HASHED: char = '~';
 const HASH_LEN: usize = 64;
+/// What stands between the prefix and the stored key whose lease it is.
+const LEASE: &str = "lease:{";
 
 /// The key under which a value is kept: `<prefix>[tenant:<tenant>:]<name>:<key>`.
 ///
@@ -23,6 +25,8 @@ const HASH_LEN: usize = 64;
 pub struct StoredKey {
     text: Box<str>,
     original: Option<Arc<str>>,
+    /// Where the prefix ends, its colon included.
+    prefix: u8,
 }
 
 impl StoredKey {
@@ -55,25 +59,23 @@ impl StoredKey {
             tenant,
             name,
         };
+        let readable = |text: String| Self {
+            text: text.into(),
+            original: None,
+            prefix: prefix.len(),
+        };
         // Whatever the short way refuses, for whatever reason, takes the long one.
         if let Ok(Some(text)) = key.serialize(Scalar::new(&place)) {
-            return Ok(Self::readable(text));
+            return Ok(readable(text));
         }
         let json = canonical::to_string(key)?;
         Ok(match place.readable(&json) {
-            Some(text) => Self::readable(text),
+            Some(text) => readable(text),
             None => Self {
-                text: place.hashed(&json).into(),
-                original: Some(json.into()),
+                original: Some(json.as_str().into()),
+                ..readable(place.hashed(&json))
             },
         })
-    }
-
-    fn readable(text: String) -> Self {
-        Self {
-            text: text.into(),
-            original: None,
-        }
     }
 
     /// The stored key.
@@ -84,6 +86,33 @@ impl StoredKey {
     /// The stored key, as it is sent.
     pub fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
+    }
+
+    /// Where the lease of this key lies: `<prefix>lease:{<stored key>}`.
+    ///
+    /// No value lies there, since `lease` is no cache's name in a stored key; and it shares the
+    /// value's slot in a cluster, since the whole stored key is what stands in braces.
+    ///
+    /// ```
+    /// let key = larder::key::StoredKey::new(
+    ///     &larder::key::Prefix::new("app")?,
+    ///     None,
+    ///     &larder::key::CacheName::new("users")?,
+    ///     &42,
+    /// )?;
+    /// assert_eq!(key.lease_key(), "app:lease:{app:users:42}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lease_key(&self) -> String {
+        let prefix = self.text.get(..self.prefix.into()).unwrap_or_default();
+        [prefix, LEASE, &self.text, "}"].concat()
+    }
+
+    /// The stored key whose lease lies at `lease_key`; `None` where no lease does.
+    #[cfg(feature = "valkey")]
+    pub(crate) fn of_lease_key<'a>(prefix: &Prefix, lease_key: &'a str) -> Option<&'a str> {
+        let rest = lease_key.strip_prefix(prefix.as_str())?;
+        rest.strip_prefix(LEASE)?.strip_suffix('}')
     }
 
     /// The canonical JSON of the key where the stored key has only a hash of it.
@@ -253,6 +282,27 @@ mod tests {
             assert_eq!(stored(&Some(text)), stored(text));
         }
         assert_eq!(stored(&Some(42)), stored(&42));
+    }
+
+    #[cfg(feature = "valkey")]
+    #[test]
+    fn a_lease_leads_back_to_its_key_and_no_value_key_looks_like_one() {
+        let prefix = Prefix::new("p:lease").unwrap();
+        let long = "k".repeat(201);
+        for tenant in [None, Some("lease"), Some("tenant"), Some("lease:{")] {
+            for name in ["lease", "lease:{", "tenant", "n"] {
+                for key in ["", "lease", "lease:{p:lease:n:k}", "}", "k", &long] {
+                    let tenant = tenant.map(|tenant| Tenant::new(tenant).unwrap());
+                    let name = CacheName::new(name).unwrap();
+                    let key = StoredKey::new(&prefix, tenant.as_ref(), &name, key).unwrap();
+                    let lease = key.lease_key();
+                    assert_eq!(StoredKey::of_lease_key(&prefix, &lease), Some(key.as_str()));
+                    assert_eq!(StoredKey::of_lease_key(&prefix, key.as_str()), None);
+                    assert!(!key.as_str().starts_with("p:lease:lease:"), "{key}");
+                    assert!(!key.as_str().contains(['{', '}']), "{key}");
+                }
+            }
+        }
     }
 
     #[test]

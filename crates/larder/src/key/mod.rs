@@ -107,9 +107,11 @@
 //!   3. anything else, and what would take more than 200 bytes, is `~` and the SHA-256 of the
 //!      canonical JSON in 64 lowercase hexadecimal digits.
 //!
-//! Why no two places meet: `<tenant>` and `<name>` hold no colon, and no name reads `tenant`, so a
-//! stored key is taken apart in one way. A `~` begins a hash only, digits alone are an integer only,
-//! and what is left is undone by decoding.
+//! The lease of a key, the right to load it, lies at `<prefix>lease:{<stored key>}`.
+//!
+//! Why no two places meet: `<tenant>` and `<name>` hold no colon, and no name reads `tenant` or
+//! `lease`, so a stored key is taken apart in one way. A `~` begins a hash only, digits alone are an
+//! integer only, and what is left is undone by decoding.
 
 mod any;
 mod canonical;

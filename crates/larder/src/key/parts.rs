@@ -65,6 +65,12 @@ impl Prefix {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its length with its colon, in bytes.
+    pub(super) fn len(&self) -> u8 {
+        // At most `MAX_PREFIX`.
+        u8::try_from(self.0.len()).unwrap_or(u8::MAX)
+    }
 }
 
 impl Default for Prefix {

@@ -45,8 +45,9 @@ pub type RemoteFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// - Dropping a returned future is safe at any point; a write may then still take effect.
 /// - Bytes come back as they were given.
 /// - Each method takes effect at one moment, as a whole.
-/// - `acquire`, `renew`, `fill` and `release` of one key take effect in the order in which they were
-///   first polled, also where the returned futures are dropped.
+/// - `acquire`, `renew` and `release` of one key take effect in the order in which they were first
+///   polled, also where the returned futures are dropped. A `fill` may be overtaken by them: it is
+///   fenced by its lease.
 ///
 /// # Leases
 ///

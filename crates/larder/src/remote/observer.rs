@@ -24,10 +24,11 @@ pub trait Observer: Send + Sync + 'static {
     /// Called before the server is asked whether it still answers on the stream.
     fn asks(&self) -> Asked;
 
-    /// The server answered what was asked then: all that changed before has been told.
+    /// The server answered what was asked then: every change that was acknowledged before has been
+    /// told.
     fn answered(&self, asked: Asked);
 
-    /// The stream is lost.
+    /// The stream is lost, or could not begin. It is tried again until the remote is closed.
     fn ended(&self, reason: &str);
 }
 

@@ -3,6 +3,7 @@
 //!
 //! - [`conformance`] holds an implementation of `Remote` to what the trait promises. It needs no
 //!   test framework: it gives back what was broken.
+//! - [`Recorder`] is an observer that writes down what a `Remote` tells.
 //! - [`stored_key`] makes a key for tests that speak to a `Remote` themselves.
 //! - [`Clock::manual`](crate::Clock::manual) is a clock that a test moves by hand.
 //!
@@ -20,8 +21,10 @@
 
 mod conformance;
 mod promises;
+mod recorder;
 
 pub use conformance::{BrokenPromise, BrokenPromises, conformance};
+pub use recorder::{Heard, Recorder};
 
 use crate::error::Error;
 use crate::key::{CacheKey, CacheName, Prefix, StoredKey};

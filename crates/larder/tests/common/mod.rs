@@ -111,9 +111,11 @@ pub fn traffic(monitor: &Monitor) -> Vec<Recorded> {
     commands
 }
 
-/// The names of [`traffic`].
+/// The names of [`traffic`], without what scripts did on the server.
 pub fn names(monitor: &Monitor) -> Vec<String> {
-    traffic(monitor).iter().map(Recorded::name).collect()
+    let mut commands = traffic(monitor);
+    commands.retain(|command| !command.from_script());
+    commands.iter().map(Recorded::name).collect()
 }
 
 /// Runs each named test once on Valkey and once on Redis.

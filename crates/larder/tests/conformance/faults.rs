@@ -4,7 +4,7 @@ use super::*;
 
 use bytes::Bytes;
 use larder::key::StoredKey;
-use larder::remote::{RemoteFuture, RemoteHealth, ServerTime};
+use larder::remote::{Acquired, Claim, Lease, RemoteFuture, RemoteHealth, ServerTime};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -96,6 +96,46 @@ impl Remote for Broken {
             let was_there = self.0.remove(&self.key(key), deadline).await?;
             Ok(was_there || self.1 == Fault::SecondRemoveTrue)
         })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        claim: Claim<'a>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
+        self.0.acquire(key, claim, deadline)
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        self.0.renew(key, lease, ttl, deadline)
+    }
+
+    fn fill<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        self.0.fill(key, lease, value, ttl, deadline)
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        note: Option<(Lease, Duration)>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        self.0.release(key, lease, note, deadline)
     }
 
     fn server_time(&self) -> Option<ServerTime> {

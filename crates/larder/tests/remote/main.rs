@@ -14,7 +14,10 @@
 mod common;
 
 mod hostile;
+mod leases;
 mod outage;
+#[cfg(feature = "testing")]
+mod pushes;
 mod refusals;
 mod sharing;
 mod traffic;

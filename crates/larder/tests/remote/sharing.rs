@@ -243,7 +243,8 @@ async fn a_fractional_ttl_is_rounded_up_on_the_server(kind: Kind) {
             .await
             .unwrap();
         let commands = super::common::traffic(&monitor);
-        let set = commands.last().unwrap();
+        let set = commands.iter().rfind(|command| command.name() == "SET");
+        let set = set.unwrap();
         assert_eq!(set.args[3..], [b"PX".to_vec(), px.as_bytes().to_vec()]);
     }
 }

@@ -194,7 +194,22 @@ impl Target {
         clock: &Clock,
         broken: impl Fn() + Send + Sync + 'static,
     ) -> Result<Connected, ConnectError> {
-        let attempt = self.attempt(clock, broken);
+        self.in_time(self.attempt(clock, broken)).await
+    }
+
+    /// Connects and logs in, within the timeout. `heard` is called for each push, in their order,
+    /// by the connection's own task.
+    pub(super) async fn listen(
+        &self,
+        heard: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, ConnectError> {
+        self.in_time(self.open(heard)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, ConnectError> {
         match tokio::time::timeout(self.timeout, attempt).await {
             Ok(connected) => connected.map_err(|error| self.explain(&error)),
             Err(_) => Err(ConnectError::Unreachable {
@@ -204,26 +219,35 @@ impl Target {
         }
     }
 
-    async fn attempt(
+    async fn open(
         &self,
-        clock: &Clock,
-        broken: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Connected, RedisError> {
+        heard: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, RedisError> {
         let config = AsyncConnectionConfig::new()
             // Each call has its own deadline, which counts all its remote work.
             .set_response_timeout(None)
             .set_connection_timeout(Some(self.timeout))
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
             .set_push_sender(move |push: PushInfo| -> Result<(), ()> {
-                if push.kind == PushKind::Disconnection {
-                    broken();
-                }
+                heard(push);
                 Ok(())
             });
-        let mut connection = self
-            .client
+        self.client
             .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+            .await
+    }
+
+    async fn attempt(
+        &self,
+        clock: &Clock,
+        broken: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Connected, RedisError> {
+        let heard = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                broken();
+            }
+        };
+        let mut connection = self.open(heard).await?;
         // An ACL may refuse INFO. Then the server's restarts cannot be told apart: its values
         // are all taken to be of one lineage.
         let info: RedisResult<String> = redis::cmd("INFO")

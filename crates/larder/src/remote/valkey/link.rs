@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisError, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::{sleep, timeout, timeout_at};
 
-use super::backoff::{Backoff, chance};
+use super::backoff::{self, Backoff, chance};
 use super::breaker::Breaker;
 use super::connect::{ConnectError, Connected, NO_PERMISSION, Target, ask_time};
 use super::server_clock::Sample;
@@ -56,6 +56,55 @@ enum Connection {
     /// Why there is none.
     Down(String),
     Closed,
+}
+
+/// What is sent in one piece.
+pub(super) trait Request: Sync {
+    /// The answer, which may be an error of the server's in the guise of a value.
+    fn send(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> impl Future<Output = RedisResult<Value>> + Send;
+}
+
+impl Request for Cmd {
+    async fn send(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+        connection.send_packed_command(self).await
+    }
+}
+
+/// Commands that the server runs all or none, with nothing between them.
+pub(super) struct Transaction {
+    commands: Pipeline,
+    answers: usize,
+}
+
+impl Transaction {
+    pub(super) fn of<const N: usize>(commands: [Cmd; N]) -> Self {
+        let mut all = Pipeline::with_capacity(N + 2);
+        all.cmd("MULTI");
+        for command in commands {
+            all.add_command(command);
+        }
+        all.cmd("EXEC");
+        Self {
+            commands: all,
+            answers: N + 2,
+        }
+    }
+}
+
+impl Request for Transaction {
+    async fn send(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+        // Not as the crate's own transaction, whose error hides what the server said.
+        let answers = connection.send_packed_commands(&self.commands, 0, self.answers);
+        let mut answers = answers.await?;
+        let refused = |answer: &Value| matches!(answer, Value::ServerError(_));
+        // The first says why; the answer to EXEC only that there was something.
+        let told = answers.iter().position(refused);
+        let told = told.unwrap_or(answers.len().saturating_sub(1));
+        Ok(answers.drain(told..).next().unwrap_or(Value::Nil))
+    }
 }
 
 impl Link {
@@ -130,7 +179,7 @@ impl Link {
     /// done twice.
     pub(super) async fn run(
         &self,
-        command: &Cmd,
+        command: &impl Request,
         deadline: Deadline,
     ) -> Result<Value, RemoteError> {
         let _permit = self.permit(deadline).await?;
@@ -159,7 +208,7 @@ impl Link {
     /// `granted` is what is left until the deadline.
     async fn attempt(
         &self,
-        command: &Cmd,
+        command: &impl Request,
         deadline: Deadline,
         granted: Duration,
     ) -> Result<Value, RemoteError> {
@@ -188,12 +237,12 @@ impl Link {
 
     async fn send(
         &self,
-        command: &Cmd,
+        command: &impl Request,
         deadline: Deadline,
         granted: Duration,
     ) -> Result<Value, RemoteError> {
         let mut connection = self.connection()?;
-        match timeout_at(deadline.instant(), connection.send_packed_command(command)).await {
+        match timeout_at(deadline.instant(), command.send(&mut connection)).await {
             Ok(Ok(value)) => value.extract_error().map_err(|error| self.explain(&error)),
             Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(RemoteError::Timeout {
@@ -279,7 +328,7 @@ impl Link {
             if let Some(error) = failed {
                 self.0.attempts.send_replace(Some(Err(error)));
             }
-            let wait = backoff.next(chance());
+            let wait = backoff.next(backoff::LONGEST, chance());
             tracing::warn!(
                 target: "larder::remote",
                 address = %self.0.target.address, reason, ?wait,

@@ -5,6 +5,8 @@
 //! - Large values travel on a link of their own, since an answer delays all that stand behind it.
 //!   A write knows its size. A read does not, so for a while after large values were seen, reads
 //!   first ask for the beginning of the value only, and fetch the rest of a large one elsewhere.
+//! - What changes a key goes over one connection, in order.
+//! - A listener has a connection of its own, on which the server tells of all changes.
 //! - A breaker stops asking a server that takes requests and does not answer. One heartbeat a
 //!   second probes it, and tells the server's time.
 
@@ -12,22 +14,34 @@ mod backoff;
 mod breaker;
 mod client;
 mod connect;
+mod leases;
 mod link;
+mod listener;
+mod script;
 mod server_clock;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use redis::{Cmd, FromRedisValue, Value};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use self::connect::Target;
-use self::link::Link;
-use super::{Deadline, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime};
+use self::link::{Link, Transaction};
+use self::listener::Listener;
+use self::script::REMOVE;
+use super::{
+    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
+    RemoteHealth, RemoteState, ServerTime,
+};
 use crate::config::ServerConfig;
-use crate::key::StoredKey;
+use crate::key::{Prefix, StoredKey};
 use crate::time::{Clock, Tick};
 
 pub use self::client::Client;
@@ -46,6 +60,9 @@ pub struct Valkey {
     links: Box<[Link]>,
     /// Made when the first large value comes by.
     bulk: OnceLock<Link>,
+    listeners: Mutex<Vec<AbortHandle>>,
+    /// Where the listeners run.
+    runtime: Handle,
     next: AtomicUsize,
     careful_until: AtomicU64,
     clock: Clock,
@@ -72,6 +89,8 @@ impl Valkey {
             target,
             links,
             bulk: OnceLock::new(),
+            listeners: Mutex::default(),
+            runtime: Handle::current(),
             next: AtomicUsize::new(0),
             careful_until: AtomicU64::new(0),
             clock,
@@ -92,16 +111,41 @@ impl Valkey {
         Client::new(self.common().clone())
     }
 
+    /// The links in turn, for what changes nothing.
     fn common(&self) -> &Link {
+        self.link(|| self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The same link for the same key, so that what changes it happens in the order in which it
+    /// was sent.
+    fn link_of(&self, key: &StoredKey) -> &Link {
+        self.link(|| {
+            let mut hasher = DefaultHasher::new();
+            key.hash(&mut hasher);
+            usize::try_from(hasher.finish() & u64::from(u32::MAX)).unwrap_or(0)
+        })
+    }
+
+    fn link(&self, turn: impl FnOnce() -> usize) -> &Link {
         // With one, which measured best, there is no choice.
         let [first, _, ..] = &*self.links else {
             return &self.links[0];
         };
-        // Each operation takes the next link that is up. Where none is, any says why.
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.links.len();
-        let (before, after) = self.links.split_at(turn);
+        // The next one that is up. Where none is, any says why.
+        let (before, after) = self.links.split_at(turn() % self.links.len());
         let up = after.iter().chain(before).find(|link| link.is_up());
         up.unwrap_or(first)
+    }
+
+    /// The link that a write of `value` takes.
+    async fn link_for(&self, key: &StoredKey, value: &Bytes, deadline: Deadline) -> &Link {
+        if value.len() < LARGE {
+            return self.link_of(key);
+        }
+        self.saw_large();
+        let bulk = self.bulk();
+        bulk.ready(deadline).await;
+        bulk
     }
 
     fn bulk(&self) -> &Link {
@@ -109,10 +153,23 @@ impl Valkey {
             .bulk
             .get_or_init(|| Link::start(Arc::clone(&self.target), self.clock.clone()));
         // Made during or after a close, it was not there to be closed.
-        if self.links.iter().all(Link::is_closed) {
+        if self.is_closed() {
             bulk.close();
         }
         bulk
+    }
+
+    fn is_closed(&self) -> bool {
+        self.links.iter().all(Link::is_closed)
+    }
+
+    fn end_connections(&self) {
+        for link in self.links.iter().chain(self.bulk.get()) {
+            link.close();
+        }
+        for listener in self.listeners.lock().drain(..) {
+            listener.abort();
+        }
     }
 
     fn saw_large(&self) {
@@ -160,30 +217,39 @@ impl Valkey {
         ttl: Duration,
         deadline: Deadline,
     ) -> Result<(), RemoteError> {
-        let len = value.len();
-        if len > MAX_VALUE {
-            return Err(RemoteError::TooLarge {
-                len,
-                max: MAX_VALUE,
-            });
-        }
-        // Rounded up, as the envelope's times are: nothing is gone before its time.
-        let millis = u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        within_limit(&value)?;
         let mut set = redis::cmd("SET");
         set.arg(key.as_bytes())
             .arg(&*value)
             .arg("PX")
-            .arg(millis.max(1));
-        let link = if len < LARGE {
-            self.common()
-        } else {
-            self.saw_large();
-            let bulk = self.bulk();
-            bulk.ready(deadline).await;
-            bulk
-        };
-        link.run(&set, deadline).await.map(drop)
+            .arg(millis(ttl));
+        let mut end_lease = redis::cmd("DEL");
+        end_lease.arg(key.lease_key());
+        // In one step: between the two, a fill under the old lease would replace the new value.
+        let both = Transaction::of([set, end_lease]);
+        let link = self.link_for(key, &value, deadline).await;
+        link.run(&both, deadline).await.map(drop)
     }
+
+    async fn delete(&self, key: &StoredKey, deadline: Deadline) -> Result<bool, RemoteError> {
+        let link = self.link_of(key);
+        let removed = self.script(link, &REMOVE, key, &[], deadline).await?;
+        self.target.decode(removed)
+    }
+}
+
+/// In whole milliseconds, at least one. Rounded up, as the envelope's times are: nothing is gone
+/// before its time.
+fn millis(ttl: Duration) -> String {
+    ttl.as_nanos().div_ceil(1_000_000).max(1).to_string()
+}
+
+fn within_limit(value: &Bytes) -> Result<(), RemoteError> {
+    let (len, max) = (value.len(), MAX_VALUE);
+    if len > max {
+        return Err(RemoteError::TooLarge { len, max });
+    }
+    Ok(())
 }
 
 fn get(key: &StoredKey) -> Cmd {
@@ -235,52 +301,63 @@ impl Remote for Valkey {
         key: &'a StoredKey,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(async move {
-            let mut unlink = redis::cmd("UNLINK");
-            unlink.arg(key.as_bytes());
-            let value = self.common().run(&unlink, deadline).await?;
-            self.target.decode(value)
-        })
+        Box::pin(self.delete(key, deadline))
     }
 
     fn acquire<'a>(
         &'a self,
-        _: &'a StoredKey,
-        _: super::Claim<'a>,
-        _: Deadline,
-    ) -> RemoteFuture<'a, Result<super::Acquired, RemoteError>> {
-        unimplemented!()
+        key: &'a StoredKey,
+        claim: Claim<'a>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
+        Box::pin(self.take_lease(key, claim, deadline))
     }
 
     fn renew<'a>(
         &'a self,
-        _: &'a StoredKey,
-        _: &'a super::Lease,
-        _: Duration,
-        _: Deadline,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        ttl: Duration,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        unimplemented!()
+        Box::pin(self.renew_lease(key, lease, ttl, deadline))
     }
 
     fn fill<'a>(
         &'a self,
-        _: &'a StoredKey,
-        _: &'a super::Lease,
-        _: Bytes,
-        _: Duration,
-        _: Deadline,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        unimplemented!()
+        Box::pin(self.write_under_lease(key, lease, value, ttl, deadline))
     }
 
     fn release<'a>(
         &'a self,
-        _: &'a StoredKey,
-        _: &'a super::Lease,
-        _: Option<(super::Lease, Duration)>,
-        _: Deadline,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        note: Option<(Lease, Duration)>,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        unimplemented!()
+        Box::pin(self.end_lease(key, lease, note, deadline))
+    }
+
+    /// Each call takes a connection of its own.
+    fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        let listener = Listener {
+            target: Arc::clone(&self.target),
+            prefix: prefix.clone(),
+            observer,
+        };
+        let mut listeners = self.listeners.lock();
+        // A close that comes now waits for the lock, and finds it there.
+        if !self.is_closed() {
+            listeners.retain(|listener| !listener.is_finished());
+            listeners.push(self.runtime.spawn(listener.run()).abort_handle());
+        }
+        Pushes::Later
     }
 
     fn server_time(&self) -> Option<ServerTime> {
@@ -308,18 +385,12 @@ impl Remote for Valkey {
     }
 
     fn close(&self) -> RemoteFuture<'_, ()> {
-        Box::pin(async move {
-            for link in self.links.iter().chain(self.bulk.get()) {
-                link.close();
-            }
-        })
+        Box::pin(async move { self.end_connections() })
     }
 }
 
 impl Drop for Valkey {
     fn drop(&mut self) {
-        for link in self.links.iter().chain(self.bulk.get()) {
-            link.close();
-        }
+        self.end_connections();
     }
 }
