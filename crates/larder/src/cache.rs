@@ -14,6 +14,7 @@ use crate::key::{CacheKey, NameError, Tenant};
 use crate::load::LoadError;
 use crate::near::{Engine, NearRef};
 use crate::outcome::Found;
+use crate::scope::Strength;
 use crate::space::{Space, Wanted};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
@@ -314,6 +315,33 @@ where
         E: Display + Send + Sync + 'static,
     {
         self.entry(key).lookup_or_spawn(loader).await
+    }
+
+    /// Invalidates everything in this cache, for all tenants; seen from a [`tenant`](Self::tenant),
+    /// what is the tenant's. It is one write, however much there is: see
+    /// [`Larder::clear`](crate::Larder::clear).
+    ///
+    /// # Errors
+    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
+    ///
+    /// # Cancel safety
+    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.invalidate(Strength::Remove).await
+    }
+
+    /// [`clear`](Self::clear), in the strength that is given.
+    ///
+    /// # Errors
+    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
+    ///
+    /// # Cancel safety
+    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
+    pub async fn invalidate(&self, strength: Strength) -> Result<(), Error> {
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
+        let shared = &self.space.shared;
+        let scope = shared.scopes.cache(tenant.as_ref(), &self.space.name);
+        shared.invalidate(vec![scope], strength).await
     }
 
     /// What this cache has counted in this process, for all tenants.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cache::TenantView;
 use crate::error::Error;
-use crate::key::{CacheKey, Tenant};
+use crate::key::{CacheKey, NameError, Tag, Tenant};
 use crate::load::{Load, LoadError, Loaded};
 use crate::near::NearRef;
 use crate::options::Call;
@@ -37,6 +37,44 @@ pub struct Entry<'a, K: Hash + Eq, V, Q: ?Sized> {
     tenant: TenantOf<'a>,
     key: &'a Q,
     call: Call,
+    /// Why the tags of the call cannot be.
+    wrong: Option<WrongTags>,
+}
+
+/// As many tags as a value may have.
+const MAX_TAGS: usize = 64;
+
+/// Why some tags cannot be.
+#[derive(Clone)]
+pub(crate) enum WrongTags {
+    Name(NameError),
+    TooMany,
+}
+
+impl From<WrongTags> for Error {
+    fn from(wrong: WrongTags) -> Self {
+        match wrong {
+            WrongTags::Name(error) => error.into(),
+            WrongTags::TooMany => Self::TooManyTags { max: MAX_TAGS },
+        }
+    }
+}
+
+pub(crate) fn tags_of<T: AsRef<str>>(
+    tags: impl IntoIterator<Item = T>,
+) -> Result<Arc<[Tag]>, WrongTags> {
+    let mut all: Vec<Tag> = Vec::new();
+    for tag in tags {
+        let tag = Tag::new(tag.as_ref()).map_err(WrongTags::Name)?;
+        if all.contains(&tag) {
+            continue;
+        }
+        if all.len() == MAX_TAGS {
+            return Err(WrongTags::TooMany);
+        }
+        all.push(tag);
+    }
+    Ok(all.into())
 }
 
 /// The cache's own tenant, or the call's.
@@ -57,6 +95,7 @@ where
             tenant: TenantOf::Cache(tenant),
             key,
             call: Call::new(space.options.lifetime),
+            wrong: None,
         }
     }
 
@@ -79,6 +118,18 @@ where
     /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
     pub fn stale(mut self, stale: Duration) -> Self {
         self.call.lifetime = self.call.lifetime.with(None, Some(stale));
+        self
+    }
+
+    /// What the value that this call stores has in common with others, to be invalidated with them:
+    /// [`Larder::invalidate_tag`](crate::Larder::invalidate_tag). With a tag that cannot be (see
+    /// [`Tag`](crate::key::Tag)), or more than 64, the call loads without storing, and writes
+    /// return the error.
+    pub fn tags<T: AsRef<str>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        match tags_of(tags) {
+            Ok(tags) => self.call.tags = tags,
+            Err(error) => self.wrong = Some(error),
+        }
         self
     }
 
@@ -137,7 +188,7 @@ where
             self.space.counters.missed(Miss::InvalidKey);
             return None;
         };
-        self.space.look_up(at, wanted, self.call).await
+        self.space.look_up(at, wanted, self.call.clone()).await
     }
 
     /// As [`Cache::exists`](crate::Cache::exists).
@@ -165,7 +216,9 @@ where
     /// Once polled, the write goes on to its end even where the future is dropped.
     pub async fn set(self, value: impl IntoValue<V>) -> Result<(), Error> {
         let at = self.at()?;
-        self.space.set(at, value.into_value(), self.call).await
+        self.space
+            .set(at, value.into_value(), self.call.clone())
+            .await
     }
 
     /// As [`Cache::remove`](crate::Cache::remove).
@@ -263,10 +316,10 @@ where
                     && !self.call.force
                     && let Some((found, stored)) = self.space.near_entry(&at)
                 {
-                    self.space.slide(&at, self.call, stored);
+                    self.space.slide(&at, &self.call, stored);
                     return Ok(found);
                 }
-                self.space.fetch(at, self.call, loader).await
+                self.space.fetch(at, self.call.clone(), loader).await
             }
             Err(_) => self.load_unstored(loader).await,
         }
@@ -329,13 +382,15 @@ where
                     && let Some((found, stored)) = self.space.near_entry(&at)
                 {
                     if self.space.is_due(&stored) {
-                        self.space.refresh(&at, self.call, stored, loader);
+                        self.space.refresh(&at, &self.call, stored, loader);
                     } else {
-                        self.space.slide(&at, self.call, stored);
+                        self.space.slide(&at, &self.call, stored);
                     }
                     return Ok(found);
                 }
-                self.space.fetch_spawned(at, self.call, loader).await
+                self.space
+                    .fetch_spawned(at, self.call.clone(), loader)
+                    .await
             }
             Err(_) => self.load_unstored(loader).await,
         }
@@ -357,6 +412,9 @@ where
             TenantOf::Cache(tenant) => *tenant,
             TenantOf::Call(tenant) => tenant,
         };
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone().into());
+        }
         match tenant {
             Ok(tenant) => Ok(NearRef {
                 tenant: tenant.as_ref(),

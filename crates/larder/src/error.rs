@@ -90,6 +90,12 @@ pub enum Error {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// A value was to have more tags than it may.
+    #[error("a value may have at most {max} tags")]
+    TooManyTags {
+        /// The most that it may have.
+        max: usize,
+    },
     /// The server did not confirm a write. What it held before is removed as soon as it can be
     /// reached; until then this process does not believe what the server says of the key.
     #[error("cannot {operation} {key} yet: {source}")]

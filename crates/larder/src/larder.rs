@@ -14,11 +14,12 @@ use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::{Backend, Config};
 use crate::error::Error;
 use crate::health::{CacheHealth, Health, NearTrust};
-use crate::key::{CacheKey, CacheName, Tenant};
+use crate::key::{CacheKey, CacheName, Tag, Tenant};
 use crate::load::{Lessor, Recovery, Watch};
 use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
-use crate::remote::{NoRemote, Observer, Remote, RemoteState};
+use crate::remote::{NoRemote, Observer, Pushes, Remote, RemoteState};
+use crate::scope::{Scopes, Strength};
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
 use crate::time::Clock;
@@ -191,16 +192,113 @@ impl Larder {
             enabled: shared.enabled,
             closed: shared.gate.is_closed(),
             remote,
-            near: shared
-                .watch
-                .as_ref()
-                .map_or(NearTrust::Alone, |watch| watch.health()),
+            near: match shared.recovery {
+                Some(_) => shared.watch.health(),
+                None => NearTrust::Alone,
+            },
             pending_writes: shared
                 .recovery
                 .as_ref()
                 .map_or(0, |recovery| recovery.len()),
             caches,
         }
+    }
+
+    /// Invalidates every value of any cache that has this tag; seen from a [`tenant`](Self::tenant),
+    /// those of the tenant. Loads that are under way are not stored with it.
+    ///
+    /// After it returned `Ok`, no call of this process gets one of them (G2). Others see it as soon as
+    /// they hear of it: see [`Coherence`](crate::Coherence).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+    /// users.entry(&42).tags(["team:7"]).set("Ann").await?;
+    ///
+    /// larder.invalidate_tag("team:7").await?;
+    /// assert!(users.get(&42).await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where the name of the tag or the tenant cannot be, or the server did not confirm it:
+    /// [`Error::Pending`]. It is tried again then, and this process believes none of the values.
+    ///
+    /// # Cancel safety
+    /// Once polled, it goes on to its end even where the future is dropped.
+    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<(), Error> {
+        self.invalidate_tags([tag], Strength::Remove).await
+    }
+
+    /// Invalidates the values of several tags, each whole.
+    ///
+    /// # Errors
+    /// As [`invalidate_tag`](Self::invalidate_tag). All of them are tried, and the first failure is
+    /// returned.
+    ///
+    /// # Cancel safety
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    pub async fn invalidate_tags<T: AsRef<str>>(
+        &self,
+        tags: impl IntoIterator<Item = T>,
+        strength: Strength,
+    ) -> Result<(), Error> {
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
+        let tags = tags.into_iter().map(|tag| Tag::new(tag.as_ref()));
+        let tags = tags.collect::<Result<Vec<_>, _>>()?;
+        let shared = &self.inner.shared;
+        let scope = |tag| shared.scopes.tag(tenant.as_ref(), tag);
+        let scopes = tags.iter().map(scope).collect();
+        shared.invalidate(scopes, strength).await
+    }
+
+    /// Invalidates everything under the larder's prefix, in every cache and for every tenant; seen
+    /// from a [`tenant`](Self::tenant), everything of the tenant. Nothing else on the server is
+    /// touched.
+    ///
+    /// It is one write, however much there is. What the server held is of no use from then on, and
+    /// goes when its time is up.
+    ///
+    /// # Errors
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    ///
+    /// # Cancel safety
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.invalidate(Strength::Remove).await
+    }
+
+    /// [`clear`](Self::clear), in the strength that is given.
+    ///
+    /// # Errors
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    ///
+    /// # Cancel safety
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    pub async fn invalidate(&self, strength: Strength) -> Result<(), Error> {
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
+        let shared = &self.inner.shared;
+        let scope = match tenant {
+            Some(tenant) => shared.scopes.tenant(tenant),
+            None => shared.scopes.everything(),
+        };
+        shared.invalidate(vec![scope], strength).await
+    }
+
+    /// Invalidates everything that has no tenant, in every cache.
+    ///
+    /// # Errors
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    ///
+    /// # Cancel safety
+    /// As [`invalidate_tag`](Self::invalidate_tag).
+    pub async fn clear_untenanted(&self) -> Result<(), Error> {
+        let shared = &self.inner.shared;
+        let scope = shared.scopes.untenanted();
+        shared.invalidate(vec![scope], Strength::Remove).await
     }
 
     /// Closes the larder: waits for what is under way, for ten seconds at most, ends the connections
@@ -302,7 +400,6 @@ impl Larder {
                 feature: "json",
                 what: format!("a codec for cache {:?}", name.as_str()),
             })?;
-            let watch = Arc::clone(shared.watch.as_ref().ok_or(Error::Closed)?);
             let recovery = Arc::clone(shared.recovery.as_ref().ok_or(Error::Closed)?);
             let lessor = Lessor {
                 remote: Arc::clone(&shared.remote),
@@ -313,7 +410,6 @@ impl Larder {
             };
             Some(Server {
                 remote: Arc::clone(&shared.remote),
-                watch,
                 recovery,
                 lessor,
                 codec,
@@ -423,26 +519,28 @@ impl LarderBuilder {
             .server
             .as_ref()
             .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
-        let watch = (enabled && remote.stores()).then(|| {
-            let watch = Arc::new(Watch::new(self.clock.clone(), TRUST));
+        let watch = Arc::new(Watch::new(self.clock.clone(), TRUST));
+        let scopes = Scopes::new(config.prefix.clone(), Arc::clone(&watch));
+        watch.tells(&scopes);
+        let recovery = if enabled && remote.stores() {
             let observer: Weak<dyn Observer> = Arc::<Watch>::downgrade(&watch);
             watch.told(remote.watch(&config.prefix, observer));
-            watch
-        });
-        if let Some(watch) = &watch {
             // So that the first values that are read may be kept. Past the timeout they are not.
             let _ = tokio::time::timeout(timeout, watch.settled()).await;
-        }
-        let recovery = watch.is_some().then(|| {
             let (remote, clock) = (Arc::clone(&remote), self.clock.clone());
-            Recovery::new(remote, clock, Handle::current(), timeout)
-        });
+            Some(Recovery::new(remote, clock, Handle::current(), timeout))
+        } else {
+            // Nobody else writes.
+            watch.told(Pushes::AtOnce);
+            None
+        };
         let shared = Arc::new(Shared {
             recovery,
             enabled,
             prefix: config.prefix.clone(),
             clock: self.clock,
             watch,
+            scopes,
             remote,
             timeout,
             gate: Arc::default(),

@@ -212,6 +212,7 @@ mod near;
 mod options;
 mod outcome;
 pub mod remote;
+mod scope;
 mod space;
 mod telemetry;
 #[cfg(feature = "testing")]
@@ -237,6 +238,7 @@ pub use near::NearCapacity;
 pub use options::{Coherence, Refresh};
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};
+pub use scope::Strength;
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::key::Tag;
 use crate::near::NearCapacity;
 use crate::outcome::Outcome;
 use crate::time::MAX_TTL;
@@ -66,7 +67,7 @@ fn whole(time: Duration) -> Duration {
 }
 
 /// How one call is to be served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) lifetime: Lifetime,
     /// Whether the call chose its TTL, so that the value does not.
@@ -81,6 +82,8 @@ pub(crate) struct Call {
     pub(crate) force: bool,
     /// How long past its TTL a stale value will do.
     pub(crate) max_stale: Option<Duration>,
+    /// What a value that the call stores has in common with others.
+    pub(crate) tags: Arc<[Tag]>,
 }
 
 impl Call {
@@ -93,6 +96,7 @@ impl Call {
             store: true,
             force: false,
             max_stale: None,
+            tags: Arc::default(),
         }
     }
 

@@ -112,6 +112,8 @@ pub enum StaleReason {
     LoaderFailed,
     /// A newer one is being loaded, and that takes longer than the caller is to wait.
     SlowLoad,
+    /// A group that it belongs to was expired: [`Strength::Expire`](crate::Strength::Expire).
+    Invalidated,
     /// The server could not be asked whether it still stands.
     RemoteUnavailable,
     /// It was written before the server's history changed (a restart, a failover), so its age
@@ -125,6 +127,7 @@ impl fmt::Display for StaleReason {
             Self::Expired => "expired",
             Self::LoaderFailed => "the loader failed",
             Self::SlowLoad => "the load takes long",
+            Self::Invalidated => "a group of it was expired",
             Self::RemoteUnavailable => "the remote is unavailable",
             Self::UnknownLineage => "written before the server's history changed",
         })

@@ -78,6 +78,15 @@ impl StoredKey {
         })
     }
 
+    /// Where the stamp of a scope lies. No value does: `stamp` is no cache's name in a stored key.
+    pub(crate) fn stamp(prefix: &Prefix, scope: &str) -> Self {
+        Self {
+            text: [prefix.as_str(), "stamp:", scope].concat().into(),
+            original: None,
+            prefix: prefix.len(),
+        }
+    }
+
     /// The stored key.
     pub fn as_str(&self) -> &str {
         &self.text

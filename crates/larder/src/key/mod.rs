@@ -130,7 +130,7 @@ use serde::Serialize;
 pub use any::AnyKey;
 pub use error::KeyError;
 pub use layout::StoredKey;
-pub use parts::{CacheName, NameError, Part, Prefix, PrefixError, Tenant};
+pub use parts::{CacheName, NameError, Part, Prefix, PrefixError, Tag, Tenant};
 
 /// The longest canonical JSON of a key, in bytes.
 const MAX_CANONICAL: usize = 64 * 1024;

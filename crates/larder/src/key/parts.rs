@@ -198,7 +198,41 @@ impl Hash for CacheName {
     }
 }
 
-/// A tenant or a cache name, escaped once and for all.
+/// A tag: what values of any cache can have in common, to be invalidated together.
+///
+/// A clone is cheap.
+#[derive(Clone)]
+pub struct Tag(Arc<Name>);
+
+impl Tag {
+    /// Takes `tag`, which may hold any character.
+    ///
+    /// # Errors
+    /// If it is empty, or longer than 200 bytes once escaped.
+    pub fn new(tag: &str) -> Result<Self, NameError> {
+        Name::new(Part::Tag, "", tag).map(|name| Self(Arc::new(name)))
+    }
+
+    /// The tag as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0.given
+    }
+
+    /// The tag as it stands in stored keys.
+    pub fn escaped(&self) -> &str {
+        self.0.escaped("")
+    }
+}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Tag {}
+
+/// A tenant, a cache name or a tag, escaped once and for all.
 struct Name {
     given: Box<str>,
     /// What precedes it in a stored key, the escaped name and a colon.
@@ -246,11 +280,17 @@ macro_rules! shown_as_given {
     };
 }
 
-shown_as_given! { Prefix Tenant CacheName }
+shown_as_given! { Prefix Tenant CacheName Tag }
 
 impl fmt::Debug for Tenant {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_tuple("Tenant").field(&self.as_str()).finish()
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Tag").field(&self.as_str()).finish()
     }
 }
 
@@ -313,6 +353,8 @@ pub enum Part {
     Tenant,
     /// The name of the cache.
     CacheName,
+    /// A tag.
+    Tag,
 }
 
 impl fmt::Display for Part {
@@ -320,6 +362,7 @@ impl fmt::Display for Part {
         out.write_str(match self {
             Self::Tenant => "tenant",
             Self::CacheName => "cache name",
+            Self::Tag => "tag",
         })
     }
 }

@@ -8,24 +8,25 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::chain;
 use super::lease::{Asked, Held, LEASE_TTL};
 use super::table::{Joined, Landing, Lead, Waited, Waiter};
-use super::{Failure, Load, LoadError, Loaded, Proof, catch_panic};
+use super::{Failure, Load, LoadError, Loaded, catch_panic};
+use crate::entry::tags_of;
 use crate::gate::Stay;
-use crate::key::{CacheKey, StoredKey};
+use crate::key::{CacheKey, StoredKey, Tag};
 use crate::near::{Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::outcome::{Found, Freshness, Outcome, Source, StaleReason};
 use crate::remote::Deadline;
-use crate::space::{Kept, Look, Seen, Server, Space};
+use crate::scope::Borne;
+use crate::space::{Kept, Look, Marked, Read, Scoped, Seen, Server, Space};
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
-use crate::wire::HEADER_LEN;
+use crate::wire::{HEADER_LEN, Stamp};
 
 /// How long a wait for another process's load lasts before the server is asked again, where its
 /// end is told by a push.
@@ -60,7 +61,7 @@ where
             return self.load_alone(loader).await;
         };
         let key = self.stored_key(&at).ok();
-        let landing = match self.seat(&at, key.as_ref(), call).await {
+        let landing = match self.seat(&at, key.as_ref(), &call).await {
             Seat::Landed(landing) => landing,
             Seat::Lead(lead) => self.lead(lead, key, Task::asked(call), loader).await.0,
         };
@@ -85,18 +86,19 @@ where
             return self.load_alone(loader).await;
         };
         let key = self.stored_key(&at).ok();
-        let landing = match self.seat(&at, key.as_ref(), call).await {
+        let landing = match self.seat(&at, key.as_ref(), &call).await {
             Seat::Landed(landing) => landing,
             Seat::Lead(lead) => {
                 let waiter = lead.waiter();
                 let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
+                let task = Task::asked(call.clone());
                 let flight = async move {
                     let _stay = stay;
-                    let _told = space.lead(lead, key, Task::asked(call), loader).await;
+                    let _told = space.lead(lead, key, task, loader).await;
                 };
                 // Loaders that this one's caller runs in are also this one's.
                 self.shared.runtime.spawn(chain::inherit(flight));
-                match self.await_end(&at, &waiter, call).await {
+                match self.await_end(&at, &waiter, &call).await {
                     Waited::Landed(landing) => landing,
                     // Its task is gone, and the loader with it.
                     Waited::Lead(_lead) => Err(Failure::RuntimeGone),
@@ -108,7 +110,7 @@ where
 
     /// Prolongs the life of a value that was hit, where the cache does that: a load of what is there
     /// already. Past half of its TTL only, so that a hot key is not written at each hit.
-    pub(crate) fn slide<Q>(self: &Arc<Self>, at: &NearRef<'_, Q>, call: Call, stored: Stored<V>)
+    pub(crate) fn slide<Q>(self: &Arc<Self>, at: &NearRef<'_, Q>, call: &Call, stored: Stored<V>)
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
@@ -128,7 +130,7 @@ where
     pub(crate) fn refresh<Q, L, F, E>(
         self: &Arc<Self>,
         at: &NearRef<'_, Q>,
-        call: Call,
+        call: &Call,
         stored: Stored<V>,
         loader: L,
     ) where
@@ -144,7 +146,7 @@ where
     fn in_background<Q, L, F, E>(
         self: &Arc<Self>,
         at: &NearRef<'_, Q>,
-        call: Call,
+        call: &Call,
         stored: Stored<V>,
         purpose: Purpose,
         loader: L,
@@ -176,7 +178,7 @@ where
         }
         let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
         let task = Task {
-            call,
+            call: call.clone(),
             purpose,
             born: Some(born),
         };
@@ -207,7 +209,7 @@ where
         self: &Arc<Self>,
         at: &NearRef<'_, Q>,
         key: Option<&StoredKey>,
-        call: Call,
+        call: &Call,
     ) -> Seat<K, V>
     where
         K: Borrow<Q>,
@@ -215,7 +217,10 @@ where
     {
         let mut refused = None;
         loop {
-            let proof = key.map_or(Proof::LOCAL, |key| self.proof(key));
+            let proof = match key {
+                Some(key) => self.proof(key),
+                None => self.shared.watch.no_proof(),
+            };
             let near = || {
                 if call.near && !call.force {
                     self.near_found(at)
@@ -266,7 +271,7 @@ where
         &self,
         at: &NearRef<'_, Q>,
         waiter: &Waiter<K, V>,
-        call: Call,
+        call: &Call,
     ) -> Waited<K, V>
     where
         K: Borrow<Q>,
@@ -298,7 +303,7 @@ where
         at: &NearRef<'_, Q>,
         kept: Option<Kept<V>>,
         reason: StaleReason,
-        call: Call,
+        call: &Call,
     ) -> Option<Found<V>>
     where
         K: Borrow<Q>,
@@ -333,7 +338,7 @@ where
         if lead.lease.is_none() {
             let prepared = match &key {
                 Some(key) => {
-                    self.prepare(&mut lead, &near_key.as_ref(), key, task, &mut remote_time)
+                    self.prepare(&mut lead, &near_key.as_ref(), key, &task, &mut remote_time)
                         .await
                 }
                 None => {
@@ -346,6 +351,13 @@ where
                 return (Ok(found), Some(loader));
             }
         }
+        let marked = match &key {
+            Some(key) => {
+                self.begin(&mut lead, key, &task.call, &mut remote_time)
+                    .await
+            }
+            None => None,
+        };
         let began = self.now();
         let stale = lead.kept().and_then(|kept| kept.at(began));
         let told = Load::new(
@@ -358,9 +370,11 @@ where
             Ok(loaded) => {
                 let cost = self.now().since(began);
                 let landed = Landed {
-                    lifetime: self.lifetime(&loaded, task.call),
+                    lifetime: self.lifetime(&loaded, &task.call),
                     value: loaded.value,
+                    late: loaded.tags,
                     key: key.filter(|_| task.call.store),
+                    marked,
                     cost,
                     remote_time,
                 };
@@ -372,7 +386,7 @@ where
                     lease.leave_note();
                 }
                 let now = self.now();
-                if let Some(pause) = self.pause_after(&failure, task) {
+                if let Some(pause) = self.pause_after(&failure, &task) {
                     let until = now.plus(pause);
                     self.failures.put(near_key, failure.clone(), now, until);
                 }
@@ -392,7 +406,7 @@ where
     }
 
     /// How long a loaded value lives: as the loader says, or the call, or the value, or the cache.
-    pub(crate) fn lifetime(&self, loaded: &Loaded<V>, call: Call) -> Lifetime {
+    pub(crate) fn lifetime(&self, loaded: &Loaded<V>, call: &Call) -> Lifetime {
         let by_value = self.ttl_by.as_ref().filter(|_| !call.own_ttl);
         let ttl = loaded
             .ttl
@@ -403,7 +417,7 @@ where
     }
 
     /// For how long a key is left in peace after this failure.
-    fn pause_after(&self, failure: &Failure, task: Task) -> Option<Duration> {
+    fn pause_after(&self, failure: &Failure, task: &Task) -> Option<Duration> {
         let of_type = failure.error_type().and_then(|of| {
             let mut cached = self.options.cached_errors.iter();
             cached.find(|(error, _)| *error == of).map(|(_, ttl)| *ttl)
@@ -425,14 +439,14 @@ where
         lead: &mut Lead<K, V>,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
-        task: Task,
+        task: &Task,
         remote_time: &mut Duration,
     ) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let call = task.call;
+        let call = &task.call;
         if !call.remote {
             self.counters.missed(Miss::Absent);
             if let Some(kept) = self.kept_near(at, StaleReason::Expired) {
@@ -493,20 +507,20 @@ where
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         mut seen: Seen,
-        task: Task,
+        task: &Task,
         remote_time: &mut Duration,
     ) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let waiter = server.watch.waiter(key);
+        let waiter = self.shared.watch.waiter(key);
         let begun = Instant::now();
         loop {
             // Registered before the server is asked, so that no change falls between.
             let mut changed = pin!(waiter.changed());
             changed.as_mut().enable();
-            let proof = server.watch.proof(key);
+            let proof = self.shared.watch.proof(key);
             lead.knows(proof);
             let deadline = Deadline::after(*remote_time);
             let head = &seen[..seen.len().min(HEADER_LEN)];
@@ -518,7 +532,16 @@ where
                     return None;
                 }
                 Asked::Value(bytes) => {
-                    match self.judge(server, at, key, &bytes, proof, task.call) {
+                    let read = Read {
+                        bytes,
+                        proof,
+                        just_read: false,
+                    };
+                    let deadline = Deadline::after(*remote_time);
+                    match self
+                        .judge(server, at, key, &read, &task.call, deadline)
+                        .await
+                    {
                         // Another flight has just loaded it.
                         Look::Fresh { found, .. } => {
                             self.counters.remote_hits.up();
@@ -553,7 +576,7 @@ where
             if by.is_note() {
                 return None;
             }
-            let poll = if server.watch.is_trusted() {
+            let poll = if self.shared.watch.is_trusted() {
                 POLL_TOLD
             } else {
                 POLL_BLIND
@@ -570,6 +593,47 @@ where
             self.counters.leases_awaited.up();
             let until = Instant::now() + poll.min(left.max(Duration::from_millis(1)));
             let _ = timeout_at(until, changed).await;
+        }
+    }
+
+    /// What the flight knows and what its value is to bear, before its load begins. Without it
+    /// the server gets no value: then the lease is given up.
+    async fn begin(
+        &self,
+        lead: &mut Lead<K, V>,
+        key: &StoredKey,
+        call: &Call,
+        remote_time: &mut Duration,
+    ) -> Option<Marked> {
+        let tenant = lead.key().tenant.clone();
+        let borne = self.borne(tenant.as_ref(), &call.tags);
+        let deadline = Deadline::after(*remote_time);
+        let mut stamps = Ok(Vec::new());
+        // A scope that changes meanwhile is read again: the load has not begun.
+        for _ in 0..3 {
+            let proof = self.proof(key);
+            lead.knows(proof);
+            if lead.lease.is_some() {
+                let life = call.lifetime.total();
+                stamps = self.capture(&borne, life, deadline).await;
+            }
+            if self.shared.scopes.record(&borne, proof) {
+                break;
+            }
+        }
+        *remote_time = deadline.left();
+        match stamps {
+            Ok(stamps) => Some(Marked {
+                tags: Arc::clone(&call.tags),
+                stamps,
+            }),
+            Err(error) => {
+                tracing::debug!(target: "larder::load", %key, %error, "no stamps");
+                if let Some(lease) = lead.lease.take() {
+                    lease.leave_note();
+                }
+                None
+            }
         }
     }
 
@@ -601,60 +665,60 @@ where
 
     /// Hands a loaded value to all who wait, and writes it to both tiers.
     async fn land(self: &Arc<Self>, mut lead: Lead<K, V>, landed: Landed<V>) -> Landing<V> {
-        let Landed {
-            value,
-            key,
-            lifetime,
-            cost,
-            remote_time,
-        } = landed;
+        let found = Self::loaded(Arc::clone(&landed.value), landed.lifetime.ttl);
         let lease = lead.lease.take();
-        let found = Self::loaded(Arc::clone(&value), lifetime.ttl);
-        let Some(key) = key.filter(|_| !lifetime.ttl.is_zero()) else {
+        let deadline = Deadline::after(landed.remote_time);
+        let wanted = landed.key.is_some() && !landed.lifetime.ttl.is_zero();
+        let Some(bearing) = self.bearing(&lead, &landed).filter(|_| wanted) else {
             if let Some(lease) = lease {
                 lease.leave_note();
+            }
+            if wanted {
+                self.counters.fills_refused.up();
             }
             let _ = lead.publish(Ok(found.clone()), || {});
             return Ok(found);
         };
-        let encoded = self
-            .server
-            .as_ref()
-            .filter(|_| lease.is_some())
-            .map(|server| server.encode(&key, &*value, lifetime, cost))
-            .transpose()
-            .unwrap_or_else(|error| {
-                tracing::warn!(target: "larder::load", %key, %error, "cannot encode a loaded value");
-                None
-            });
-        let len = encoded.as_ref().map(Bytes::len);
-        let weight = self.weigh(&lead.key().key, &value, len).ok();
-        let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
-        let (confirmed, proof) = (encoded.is_some(), lead.proof());
-        let stored = weight.map(|weight| self.stored(value, life, weight, confirmed, proof, cost));
-        let near_key = lead.key().clone();
+        let payload = match (&self.server, &lease) {
+            (Some(server), Some(_)) => server.payload(&*landed.value),
+            _ => Ok(Vec::new()),
+        };
+        let payload = payload.inspect_err(|error| {
+            tracing::warn!(
+                target: "larder::load",
+                cache = %self.name, %error, "cannot encode a loaded value"
+            );
+        });
+        let payload = payload.ok().filter(|_| lease.is_some());
+        // With late tags it is not known yet whether the value may be kept.
+        let near = (bearing.late.is_empty() || self.server.is_none())
+            .then(|| self.near_entry_of(&lead, &landed, payload.as_ref().map(Vec::len)))
+            .flatten();
+        let (near_key, proof) = (lead.key().clone(), lead.proof());
         let published = lead.publish(Ok(found.clone()), || {
             // One that is outdated already would have no effect, except to push out a newer one.
-            if let Some(stored) = stored.filter(|_| self.holds(proof)) {
+            if let Some(stored) = near.filter(|_| self.holds(proof)) {
                 let _counted = self.near_insert(near_key, stored);
             }
         });
-        match (lease, encoded) {
-            (Some(lease), Some(bytes)) if !published.voided && !self.shared.gate.has_ended() => {
-                let deadline = Deadline::after(remote_time);
+        match (lease, payload) {
+            (Some(lease), Some(payload)) if !published.voided && !self.shared.gate.has_ended() => {
                 let fill = Fill {
                     lead,
                     lease,
-                    key,
-                    bytes,
-                    ttl: lifetime.total(),
+                    landed,
+                    bearing,
+                    payload,
                     deadline,
                     _stay: self.shared.gate.stay(),
                 };
+                let waits = fill.bearing.late.is_empty();
                 // In a task of its own: a fill that was sent must be looked after, whether or
                 // not the caller stays.
                 let fill = self.shared.runtime.spawn(Arc::clone(self).fill(fill));
-                let _ = timeout_at(deadline.instant(), fill).await;
+                if waits {
+                    let _ = timeout_at(deadline.instant(), fill).await;
+                }
             }
             (Some(lease), _) => {
                 self.counters.fills_refused.up();
@@ -666,26 +730,90 @@ where
         Ok(found)
     }
 
+    /// What the value bears, and what of it was not known before; `None` where that cannot be, or
+    /// was invalidated meanwhile.
+    fn bearing(&self, lead: &Lead<K, V>, landed: &Landed<V>) -> Option<Bearing> {
+        let marked = landed.marked.clone()?;
+        let all = marked.tags.iter().map(Tag::as_str);
+        let all = all.chain(landed.late.iter().map(|tag| &**tag));
+        let Ok(tags) = tags_of(all) else {
+            tracing::warn!(
+                target: "larder::load",
+                cache = %self.name, tags = ?landed.late, "not stored: these tags cannot be"
+            );
+            return None;
+        };
+        let late = tags.get(marked.tags.len()..).unwrap_or_default();
+        let tenant = lead.key().tenant.as_ref();
+        let late = self.shared.scopes.of_tags(tenant, late);
+        // So that a change from now on is seen by the flight, and one from before here.
+        let holds = self.shared.scopes.record(&late, lead.proof());
+        holds.then_some(Bearing {
+            stamps: marked.stamps,
+            tags,
+            late,
+        })
+    }
+
+    fn near_entry_of(
+        &self,
+        lead: &Lead<K, V>,
+        landed: &Landed<V>,
+        encoded: Option<usize>,
+    ) -> Option<Stored<V>> {
+        let Landed {
+            value,
+            lifetime,
+            cost,
+            ..
+        } = landed;
+        let weight = self.weigh(&lead.key().key, value, encoded).ok()?;
+        let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
+        let (value, proof) = (Arc::clone(value), lead.proof());
+        Some(self.stored(value, life, weight, encoded.is_some(), proof, *cost))
+    }
+
     /// Writes a loaded value to the server, which refuses it where the key was invalidated since
     /// the load began (G2). The lead is held until then: who comes meanwhile gets its answer.
     async fn fill(self: Arc<Self>, fill: Fill<K, V>) {
         let Fill {
-            lead: _lead,
+            lead,
             lease,
-            key,
-            bytes,
-            ttl,
+            landed,
+            bearing,
+            payload,
             deadline,
             _stay,
         } = fill;
-        match lease.fill(bytes, ttl, deadline).await {
+        let (Some(server), Some(key)) = (&self.server, &landed.key) else {
+            return;
+        };
+        let lifetime = landed.lifetime;
+        let mut stamps = bearing.stamps;
+        if !bearing.late.is_empty() {
+            let life = lifetime.total();
+            let late = self.late_stamps(&bearing.late, lead.proof(), life, deadline);
+            let Some(late) = late.await else {
+                self.counters.fills_refused.up();
+                lease.leave_note();
+                return;
+            };
+            stamps.extend(late);
+        }
+        let scoped = Scoped {
+            stamps: &stamps,
+            tags: &bearing.tags,
+        };
+        let filled = match server.seal(key, &payload, lifetime, landed.cost, scoped) {
+            Ok(bytes) => lease.fill(bytes, lifetime.total(), deadline).await,
+            Err(error) => Err(error),
+        };
+        match filled {
             Ok(true) => self.counters.fills.up(),
             Ok(false) => {
                 self.counters.fills_refused.up();
                 // Whatever took the lease away, this process may not have heard of it yet.
-                if let Some(server) = &self.server {
-                    let _known = server.watch.mark(&key);
-                }
+                let _known = self.shared.watch.mark(key);
             }
             Err(error) => {
                 self.counters.fills_failed.up();
@@ -709,7 +837,7 @@ where
 }
 
 /// What a flight is led for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Task {
     call: Call,
     purpose: Purpose,
@@ -758,19 +886,31 @@ struct Landed<V> {
     value: Arc<V>,
     /// `None` where it cannot be stored.
     key: Option<StoredKey>,
+    /// What it bears that was known before the load; `None` where it cannot be stored.
+    marked: Option<Marked>,
+    /// Tags that only the value revealed.
+    late: Vec<Box<str>>,
     lifetime: Lifetime,
     cost: Duration,
     /// What is left of the time that the call grants to the remote (G3): the loader's is its own.
     remote_time: Duration,
 }
 
+/// What a loaded value is to bear on the server.
+struct Bearing {
+    /// Of all scopes but the late ones.
+    stamps: Vec<Stamp>,
+    tags: Arc<[Tag]>,
+    late: Borne,
+}
+
 /// A write to the server that ends a load.
 struct Fill<K: std::hash::Hash + Eq, V> {
     lead: Lead<K, V>,
     lease: Held,
-    key: StoredKey,
-    bytes: Bytes,
-    ttl: Duration,
+    landed: Landed<V>,
+    bearing: Bearing,
+    payload: Vec<u8>,
     deadline: Deadline,
     _stay: Stay,
 }

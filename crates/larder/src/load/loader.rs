@@ -51,6 +51,7 @@ pub struct Loaded<V> {
     pub(crate) value: Arc<V>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) stale: Option<Duration>,
+    pub(crate) tags: Vec<Box<str>>,
 }
 
 impl<V> Loaded<V> {
@@ -64,6 +65,7 @@ impl<V> Loaded<V> {
             value,
             ttl: None,
             stale: None,
+            tags: Vec::new(),
         }
     }
 
@@ -77,6 +79,19 @@ impl<V> Loaded<V> {
     /// How long past its TTL it may be served as stale.
     pub fn stale(mut self, stale: Duration) -> Self {
         self.stale = Some(stale);
+        self
+    }
+
+    /// Tags that only the value reveals, beside those of the call. With a tag that cannot be (see
+    /// [`Tag`](crate::key::Tag)), or more than 64 in all, it is not stored.
+    ///
+    /// Nothing of them was known before the load, so it takes until the server's next answer on the
+    /// connection that it tells changes on, a quarter of a second, until the value is stored: by
+    /// then it is known whether one of them was invalidated meanwhile. Where nobody tells, it is
+    /// not stored.
+    pub fn tags<T: AsRef<str>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags
+            .extend(tags.into_iter().map(|tag| tag.as_ref().into()));
         self
     }
 

@@ -194,7 +194,10 @@ fn what_was_removed_is_not_brought_back() {
         before.join().unwrap();
         remover.join().unwrap();
         let near = cache.near.lock().clone();
-        assert!(near.is_none_or(|found| *found == 2), "from before the removal");
+        assert!(
+            near.is_none_or(|found| *found == 2),
+            "from before the removal"
+        );
     });
 }
 

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use crate::key::StoredKey;
 use crate::remote::{Deadline, Remote, RemoteError};
-use crate::time::{Clock, Tick};
+use crate::time::{Clock, MAX_TTL, Tick};
 
 /// How many keys may wait.
 const MAX_PENDING: usize = 1 << 16;
@@ -67,11 +67,18 @@ impl Recovery {
     /// Lets the removal of `key` wait for the server; `false` where too many do. What the server
     /// holds expires within `life`.
     pub(crate) fn put(self: &Arc<Self>, key: &StoredKey, life: Duration) -> bool {
-        let until = self.clock.now().plus(life);
-        let mut queue = self.queue.lock();
+        let queue = self.queue.lock();
         if queue.pending.len() >= MAX_PENDING && !queue.pending.contains_key(key) {
             return false;
         }
+        drop(queue);
+        self.push(key, life);
+        true
+    }
+
+    fn push(self: &Arc<Self>, key: &StoredKey, life: Duration) {
+        let until = self.clock.now().plus(life);
+        let mut queue = self.queue.lock();
         let turn = queue.next;
         queue.next += 1;
         let until = match queue.pending.get(key) {
@@ -83,7 +90,14 @@ impl Recovery {
         if !std::mem::replace(&mut queue.working, true) {
             self.runtime.spawn(work(Arc::downgrade(self)));
         }
-        true
+    }
+
+    /// Lets the removal of a group's stamp wait. Where too many writes do, that of everything's
+    /// stamp waits instead: coarser, and never lost.
+    pub(crate) fn put_group(self: &Arc<Self>, stamp: &StoredKey, everything: &StoredKey) {
+        if !self.put(stamp, MAX_TTL) {
+            self.push(everything, MAX_TTL);
+        }
     }
 
     /// A later write of `key` reached the server.

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::health::NearTrust;
 use crate::key::StoredKey;
 use crate::remote::{Asked, Observer, Pushes};
+use crate::scope::Scopes;
 use crate::time::{Clock, Tick};
 
 /// How many marks there are: keys that share one cost each other a read of the server now and
@@ -30,7 +31,8 @@ const STRIPE_BITS: u32 = 16;
 pub(crate) struct Proof(u64);
 
 impl Proof {
-    /// Of what no server knows: it holds for ever.
+    /// It holds for ever.
+    #[cfg(test)]
     pub(crate) const LOCAL: Self = Self(u64::MAX);
 
     /// The count in the high bits, which 10⁶ changes a second exhaust in nine years; the stripe in
@@ -39,13 +41,23 @@ impl Proof {
         Self(seq << STRIPE_BITS | stripe as u64)
     }
 
-    fn seq(self) -> u64 {
+    pub(crate) fn seq(self) -> u64 {
         self.0 >> STRIPE_BITS
     }
 
     fn stripe(self) -> usize {
         // No more than `STRIPE_BITS` are left.
         (self.0 & (STRIPES as u64 - 1)) as usize
+    }
+
+    /// A proof of the same key, from when `then` was taken.
+    pub(crate) fn as_of(self, then: Self) -> Self {
+        Self::new(then.seq(), self.stripe())
+    }
+
+    pub(crate) fn stripe_number(self) -> u16 {
+        // As many as there are stripes.
+        u16::try_from(self.stripe()).unwrap_or(u16::MAX)
     }
 
     pub(crate) fn to_bits(self) -> u64 {
@@ -87,6 +99,10 @@ pub(crate) struct Watch {
     waiting: Mutex<HashMap<usize, Waited>>,
     /// What is to be done when everything may be gone.
     flushed: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    /// Who looks after the stamps that change.
+    scopes: OnceLock<Weak<Scopes>>,
+    /// When the last question was asked that the server has answered.
+    answered: watch::Sender<Tick>,
 }
 
 struct Waited {
@@ -107,6 +123,8 @@ impl Watch {
             stream: watch::Sender::new(Stream::Down("connecting".to_owned())),
             waiting: Mutex::default(),
             flushed: Mutex::default(),
+            scopes: OnceLock::new(),
+            answered: watch::Sender::new(Tick(0)),
         }
     }
 
@@ -123,6 +141,22 @@ impl Watch {
         };
     }
 
+    /// Says who looks after the stamps that change.
+    pub(crate) fn tells(&self, scopes: &Arc<Scopes>) {
+        let _first = self.scopes.set(Arc::downgrade(scopes));
+    }
+
+    /// Waits until all is told that changed before now; `false` where it is not told.
+    pub(crate) async fn caught_up(&self, patience: Duration) -> bool {
+        if self.trusted_until() == Tick(u64::MAX) {
+            return true;
+        }
+        let now = self.clock.now();
+        let mut answered = self.answered.subscribe();
+        let told = answered.wait_for(|asked| *asked >= now);
+        tokio::time::timeout(patience, told).await.is_ok()
+    }
+
     fn stripe(&self, key: &str) -> usize {
         (self.hasher.hash_one(key) >> 24) as usize % STRIPES
     }
@@ -131,6 +165,11 @@ impl Watch {
     pub(crate) fn proof(&self, key: &StoredKey) -> Proof {
         let stripe = self.stripe(key.as_str());
         Proof::new(self.seq.load(Ordering::SeqCst), stripe)
+    }
+
+    /// For a key that cannot be stored, and so cannot change.
+    pub(crate) fn no_proof(&self) -> Proof {
+        Proof::new(self.seq.load(Ordering::SeqCst), 0)
     }
 
     /// Marks a change of `key`; the proof that is returned is the first that knows of it.
@@ -143,6 +182,29 @@ impl Watch {
         // Never lowered, when two marks overtake each other.
         self.marks[stripe].fetch_max(seq, Ordering::SeqCst);
         Proof::new(seq, stripe)
+    }
+
+    /// Marks the keys of one stripe.
+    pub(crate) fn mark_at(&self, stripe: u16) {
+        self.mark_stripe(stripe.into());
+    }
+
+    /// Marks every key.
+    pub(crate) fn mark_all(&self) {
+        let seq = self.seq.fetch_add(1, Ordering::SeqCst) + 1;
+        for mark in &self.marks {
+            mark.fetch_max(seq, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether what was read with this proof is known to stand now.
+    pub(crate) fn is_certain(&self, proof: Proof) -> bool {
+        self.is_unmarked(proof) && self.is_gapless(proof) && self.is_trusted()
+    }
+
+    /// Ends every proof, where it is no longer known what rests on them.
+    pub(crate) fn forget(&self) {
+        self.gap();
     }
 
     /// Whether no change of the proof's key became known since.
@@ -242,6 +304,9 @@ impl Observer for Watch {
     fn changed(&self, key: &str) {
         let stripe = self.stripe(key);
         self.mark_stripe(stripe);
+        if let Some(scopes) = self.scopes.get().and_then(Weak::upgrade) {
+            scopes.heard(key);
+        }
         self.wake(stripe);
     }
 
@@ -270,6 +335,7 @@ impl Observer for Watch {
                 Stream::Begun | Stream::Live => {}
             }
             self.trusted_until.fetch_max(until.0, Ordering::SeqCst);
+            self.answered.send_replace(asked.0);
             std::mem::replace(stream, Stream::Live) != Stream::Live
         });
     }

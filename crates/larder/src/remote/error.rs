@@ -65,6 +65,9 @@ pub enum RemoteError {
         /// The longest value that is sent, in bytes.
         max: usize,
     },
+    /// A write of this process that concerns the key waits to reach the server.
+    #[error("a write that this depends on has not reached the server yet")]
+    Pending,
     /// The larder was closed.
     #[error("the larder is closed")]
     Closed,

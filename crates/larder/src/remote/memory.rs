@@ -16,7 +16,7 @@ use super::{
     RemoteHealth, RemoteState, ServerInfo, ServerTime,
 };
 use crate::key::{Prefix, StoredKey};
-use crate::time::{Clock, Tick};
+use crate::time::{Clock, MAX_TTL, Tick};
 
 /// A bounded store in memory that several larders of one process share: for tests, and for
 /// programs that are to run without a server.
@@ -113,6 +113,44 @@ impl MemoryRemote {
         drop(leases);
         self.tell_changed(key);
         removed.is_some_and(|(_, entry)| now < entry.expires)
+    }
+
+    fn keep_now(
+        &self,
+        key: &StoredKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<Bytes, RemoteError> {
+        let leases = self.0.leases.lock();
+        if let Some(there) = self.get_now(key) {
+            // Again, so that it lives long enough.
+            self.put(key, there.clone(), ttl.unwrap_or(MAX_TTL))?;
+            return Ok(there);
+        }
+        self.put(key, value.clone(), ttl.unwrap_or(MAX_TTL))?;
+        drop(leases);
+        self.tell_changed(key);
+        Ok(value)
+    }
+
+    fn splice_now(
+        &self,
+        key: &StoredKey,
+        kept: usize,
+        value: &Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<Bytes, RemoteError> {
+        let leases = self.0.leases.lock();
+        let mut spliced = value.to_vec();
+        if let Some(there) = self.get_now(key).filter(|there| there.len() == value.len()) {
+            let kept = kept.min(spliced.len());
+            spliced[..kept].copy_from_slice(&there[..kept]);
+        }
+        let spliced = Bytes::from(spliced);
+        self.put(key, spliced.clone(), ttl.unwrap_or(MAX_TTL))?;
+        drop(leases);
+        self.tell_changed(key);
+        Ok(spliced)
     }
 
     fn acquire_now(&self, key: &StoredKey, claim: Claim<'_>) -> Acquired {
@@ -264,6 +302,36 @@ impl Remote for MemoryRemote {
         _: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(ready(Ok(self.remove_now(key))))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        let values = keys.iter().map(|key| self.get_now(key)).collect();
+        Box::pin(ready(Ok(values)))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(ready(self.keep_now(key, value, ttl)))
+    }
+
+    fn splice<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        kept: usize,
+        value: Bytes,
+        ttl: Option<Duration>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(ready(self.splice_now(key, kept, &value, ttl)))
     }
 
     fn acquire<'a>(

@@ -90,6 +90,43 @@ pub trait Remote: Debug + Send + Sync + 'static {
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
 
+    /// The values under several keys, in their order.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); the keys are answered together or not at all.
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>>;
+
+    /// What is under `key`, or `value`, which is put there where there is nothing. It lives for `ttl`
+    /// from now at least; without one, for ever.
+    ///
+    /// # Errors
+    /// Where the server did not confirm it.
+    fn keep<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>>;
+
+    /// Puts `value` under `key` for `ttl`, or for ever, except for its first `kept` bytes, which
+    /// stay where there is a value of the same length. Returns what is there now.
+    ///
+    /// # Errors
+    /// Where the server did not confirm the write. It may have taken effect all the same.
+    fn splice<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        kept: usize,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>>;
+
     /// Asks for the right to load `key`.
     ///
     /// - Where there is a value that does not begin with [`Claim::seen`]: that value.

@@ -42,6 +42,35 @@ impl Remote for NoRemote {
         Box::pin(ready(Ok(false)))
     }
 
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(ready(Ok(vec![None; keys.len()])))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        value: Bytes,
+        _: Option<Duration>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(ready(Ok(value)))
+    }
+
+    fn splice<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: usize,
+        value: Bytes,
+        _: Option<Duration>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(ready(Ok(value)))
+    }
+
     fn acquire<'a>(
         &'a self,
         _: &'a StoredKey,

@@ -3,7 +3,9 @@
 //! `Space` is what the handles [`Cache`](crate::Cache) and [`Entry`](crate::Entry) share. Lookups
 //! are in [`read`], writes in [`write`]; loads are in [`load`](crate::load).
 
+mod groups;
 mod read;
+mod stamps;
 mod write;
 
 use std::borrow::Borrow;
@@ -13,7 +15,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub(crate) use read::{Kept, Look, Seen, Wanted};
+pub(crate) use read::{Kept, Look, Read, Seen, Wanted};
+pub(crate) use stamps::{Marked, Scoped};
 
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
@@ -23,6 +26,7 @@ use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick
 use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
+use crate::scope::{Borne, Scopes};
 use crate::telemetry::Counters;
 use crate::time::{Clock, Tick};
 use crate::unwind::caught;
@@ -47,8 +51,9 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
     pub(crate) gate: Arc<Gate>,
     pub(crate) runtime: tokio::runtime::Handle,
-    /// What is known of changes on the server, where there is one.
-    pub(crate) watch: Option<Arc<Watch>>,
+    /// What is known of changes, of keys and of scopes.
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) scopes: Arc<Scopes>,
     /// Writes that the server has not heard of yet, where there is one.
     pub(crate) recovery: Option<Arc<Recovery>>,
 }
@@ -70,7 +75,6 @@ impl Shared {
 /// The remote tier as one cache sees it.
 pub(crate) struct Server {
     pub(crate) remote: Arc<dyn Remote>,
-    pub(crate) watch: Arc<Watch>,
     pub(crate) recovery: Arc<Recovery>,
     pub(crate) lessor: Lessor,
     pub(crate) codec: Codec,
@@ -80,6 +84,8 @@ pub(crate) struct Server {
 pub(crate) struct Space<K: Hash + Eq, V> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) name: CacheName,
+    /// The scopes of a value without a tenant and without tags.
+    base: Borne,
     pub(crate) options: Options,
     /// `None` for a cache that is kept in memory only.
     pub(crate) server: Option<Server>,
@@ -110,6 +116,7 @@ where
         };
         let space = Arc::new(Self {
             near: near.filter(|_| shared.enabled),
+            base: shared.scopes.base(None, &name),
             shared,
             name,
             options,
@@ -123,9 +130,10 @@ where
         if space.near.is_some() {
             let runtime = space.shared.runtime.clone();
             runtime.spawn(keep_swept(Arc::downgrade(&space)));
-            if let Some(server) = &space.server {
+            if space.server.is_some() {
+                let watch = Arc::clone(&space.shared.watch);
                 let space = Arc::downgrade(&space);
-                server.watch.on_flush(move || {
+                watch.on_flush(move || {
                     if let Some(space) = space.upgrade() {
                         space.near_clear();
                     }
@@ -156,35 +164,29 @@ where
 
     #[inline]
     fn is_good(&self, stored: &Stored<V>) -> bool {
+        let (watch, proof) = (&self.shared.watch, stored.proof());
+        if !watch.is_unmarked(proof) {
+            return false;
+        }
         let mut until = stored.good_until();
-        if let Some(server) = &self.server {
-            let (watch, proof) = (&server.watch, stored.proof());
-            if !watch.is_unmarked(proof) {
+        if self.server.is_some() && self.options.coherence == Coherence::Pushed {
+            if !watch.is_gapless(proof) {
                 return false;
             }
-            if self.options.coherence == Coherence::Pushed {
-                if !watch.is_gapless(proof) {
-                    return false;
-                }
-                until = until.min(watch.trusted_until());
-            }
+            until = until.min(watch.trusted_until());
         }
         self.shared.clock.is_before(until)
     }
 
-    /// What is known of changes of `key` before the server is asked for it.
+    /// What is known of changes of `key` before it is looked for.
     pub(crate) fn proof(&self, key: &StoredKey) -> Proof {
-        match &self.server {
-            Some(server) => server.watch.proof(key),
-            None => Proof::LOCAL,
-        }
+        self.shared.watch.proof(key)
     }
 
     /// Whether no change came that `proof` does not know of.
     pub(crate) fn holds(&self, proof: Proof) -> bool {
-        self.server
-            .as_ref()
-            .is_none_or(|server| server.watch.is_unmarked(proof) && server.watch.is_gapless(proof))
+        let watch = &self.shared.watch;
+        watch.is_unmarked(proof) && watch.is_gapless(proof)
     }
 
     /// [`near_hit`](Self::near_hit) with its outcome, counted.
@@ -280,9 +282,9 @@ where
         proof: Proof,
         cost: Duration,
     ) -> Stored<V> {
-        let Some(server) = &self.server else {
-            return Stored::new(value, weight, life, life.fresh_until, Proof::LOCAL, cost);
-        };
+        if self.server.is_none() {
+            return Stored::new(value, weight, life, life.fresh_until, proof, cost);
+        }
         let now = self.now();
         let life = if confirmed {
             life
@@ -296,7 +298,7 @@ where
         };
         let believed = match self.options.coherence {
             Coherence::Ttl(trust) if confirmed => Some(trust),
-            Coherence::Pushed if server.watch.stream() == Stream::None => Some(BLIND_TRUST),
+            Coherence::Pushed if self.shared.watch.stream() == Stream::None => Some(BLIND_TRUST),
             _ => None,
         };
         let good_until = match believed {

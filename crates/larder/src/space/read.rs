@@ -1,24 +1,28 @@
 //! Lookups: near tier, then server.
 
 use std::borrow::Borrow;
+use std::future::poll_fn;
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::{Server, Space, found};
-use crate::key::{CacheKey, StoredKey};
+use crate::key::{CacheKey, StoredKey, Tag};
 use crate::load::Proof;
 use crate::near::{Engine, Life, NearRef, Stored};
 use crate::options::Call;
 use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, RemoteError, ServerTime};
+use crate::scope::Standing;
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
-use crate::wire::{self, Header};
+use crate::wire::{Envelope, Header, Reject};
 
 /// What the tiers say about a key.
 pub(crate) enum Look<V> {
@@ -105,6 +109,41 @@ impl<V> Kept<V> {
     }
 }
 
+/// What was read from the server.
+pub(crate) struct Read {
+    pub(crate) bytes: Bytes,
+    /// Taken before.
+    pub(crate) proof: Proof,
+    /// Whether the stamps that every value of the key bears were read in the same call.
+    pub(crate) just_read: bool,
+}
+
+/// Both at once, on the caller's task: the first is polled first.
+async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut first, mut second) = (None, None);
+    poll_fn(|cx| {
+        if first.is_none()
+            && let Poll::Ready(answer) = a.as_mut().poll(cx)
+        {
+            first = Some(answer);
+        }
+        if second.is_none()
+            && let Poll::Ready(answer) = b.as_mut().poll(cx)
+        {
+            second = Some(answer);
+        }
+        match (first.take(), second.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (first, second) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
 /// What a lookup without a loader returns, and so counts as a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -131,7 +170,7 @@ where
         if call.near
             && let Some((found, stored)) = self.near_entry(&at)
         {
-            self.slide(&at, call, stored);
+            self.slide(&at, &call, stored);
             return Some(found);
         }
         let _pass = self.shared.enter()?;
@@ -139,7 +178,7 @@ where
             Ok(key) => {
                 let proof = self.proof(&key);
                 let deadline = self.shared.deadline();
-                self.look(&at, &key, proof, call, deadline).await
+                self.look(&at, &key, proof, &call, deadline).await
             }
             Err(_) => Look::Missed {
                 why: Miss::InvalidKey,
@@ -150,7 +189,7 @@ where
         let (stale, why) = match look {
             Look::Fresh { found, stored, .. } => {
                 self.counters.remote_hits.up();
-                self.slide(&at, call, stored);
+                self.slide(&at, &call, stored);
                 return Some(found);
             }
             Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Absent),
@@ -177,7 +216,7 @@ where
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         proof: Proof,
-        call: Call,
+        call: &Call,
         deadline: Deadline,
     ) -> Look<V>
     where
@@ -210,7 +249,19 @@ where
                 seen: Seen::new(),
             };
         }
-        let asked = server.remote.get(key, deadline);
+        let base = self.base(at.tenant);
+        let mut just_read = false;
+        let asked = async {
+            if self.shared.scopes.stamps(&base).is_some() {
+                return server.remote.get(key, deadline).await;
+            }
+            // Where they are not known they are read beside the value. If that fails, it is tried
+            // again once there is a value to judge.
+            let known = self.know(server, &base, None, deadline);
+            let (value, known) = join(server.remote.get(key, deadline), known).await;
+            just_read = known.is_ok();
+            value
+        };
         let answer = match (&kept, self.options.remote_soft_timeout) {
             (Some(_), Some(patience)) => timeout(patience, asked).await.unwrap_or_else(|_| {
                 Err(RemoteError::Timeout {
@@ -221,7 +272,14 @@ where
             _ => asked.await,
         };
         match answer {
-            Ok(Some(bytes)) => self.judge(server, at, key, &bytes, proof, call),
+            Ok(Some(bytes)) => {
+                let read = Read {
+                    bytes,
+                    proof,
+                    just_read,
+                };
+                self.judge(server, at, key, &read, call, deadline).await
+            }
             Ok(None) => {
                 // The near tier's entry was removed elsewhere, or never reached the server.
                 if self.holds(proof) {
@@ -270,8 +328,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_tier()?.get(at)?;
-        let server = self.server.as_ref();
-        let unmarked = server.is_none_or(|server| server.watch.is_unmarked(stored.proof()));
+        let unmarked = self.shared.watch.is_unmarked(stored.proof());
         (unmarked && self.now() < stored.life().expires).then_some(stored)
     }
 
@@ -286,34 +343,73 @@ where
     }
 
     /// What the server's bytes are worth. What is fresh is offered to the near tier.
-    pub(crate) fn judge<Q>(
+    pub(crate) async fn judge<Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
-        bytes: &Bytes,
-        proof: Proof,
-        call: Call,
+        read: &Read,
+        call: &Call,
+        deadline: Deadline,
     ) -> Look<V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let (bytes, proof) = (&read.bytes, read.proof);
         let (codec, schema) = (server.codec, server.schema);
-        let (header, value) = match wire::read::<V>(bytes, key.original(), codec, schema) {
-            Ok(read) => read,
-            Err(reject) => {
-                tracing::debug!(
-                    target: "larder::remote",
-                    %key, reason = reject.reason.as_str(), "unreadable value"
-                );
+        let unreadable = |reject: Reject| {
+            tracing::debug!(
+                target: "larder::remote",
+                %key, reason = reject.reason.as_str(), "unreadable value"
+            );
+            Look::Missed {
+                why: Miss::Unreadable,
+                may_fill: reject.replaceable,
+                seen: bytes.clone(),
+            }
+        };
+        let envelope = match Envelope::parse(bytes) {
+            Ok(envelope) => envelope,
+            Err(error) => return unreadable(error.into()),
+        };
+        let (header, stamps) = (envelope.header, envelope.stamps);
+        let value = match envelope.decode::<V>(key.original(), codec, schema) {
+            Ok(value) => value,
+            Err(reject) => return unreadable(reject),
+        };
+        let tags: Option<Vec<Tag>> = envelope
+            .tags
+            .iter()
+            .map(|tag| Tag::new(tag?).ok())
+            .collect();
+        let Some(tags) = tags else {
+            return unreadable(Reject::corrupt());
+        };
+        let scopes = &self.shared.scopes;
+        let base = self.base(at.tenant);
+        let borne = scopes.with_tags(&base, at.tenant, &tags);
+        let mut standing = scopes.standing(&borne, stamps);
+        if standing == Standing::Unknown {
+            let unknown = borne.get(if read.just_read { base.len() } else { 0 }..);
+            let unknown = unknown.unwrap_or_default();
+            if let Err(error) = self.know(server, unknown, None, deadline).await {
+                tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
                 return Look::Missed {
-                    why: Miss::Unreadable,
-                    may_fill: reject.replaceable,
+                    why: Miss::RemoteUnavailable,
+                    may_fill: false,
                     seen: bytes.clone(),
                 };
             }
-        };
+            standing = scopes.standing_as_read(&borne, stamps);
+        }
+        if standing == Standing::Removed {
+            return Look::Missed {
+                why: Miss::Invalidated,
+                may_fill: true,
+                seen: bytes.clone(),
+            };
+        }
         let now = self.now();
         let Some((life, freshness)) = judge_age(&header, server.remote.server_time(), now) else {
             return Look::Missed {
@@ -321,6 +417,10 @@ where
                 may_fill: true,
                 seen: bytes.clone(),
             };
+        };
+        let freshness = match (freshness, standing) {
+            (Freshness::Fresh, Standing::Expired) => Freshness::Stale(StaleReason::Invalidated),
+            (freshness, _) => freshness,
         };
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
@@ -339,7 +439,12 @@ where
         }
         let found = found(&stored, Source::Remote, freshness, now);
         // One that is outdated already would have no effect, except to push out a newer one.
-        if weight.is_some() && call.store && self.near_tier().is_some() && self.holds(proof) {
+        if weight.is_some()
+            && call.store
+            && self.near_tier().is_some()
+            && scopes.record(&borne, proof)
+            && self.holds(proof)
+        {
             let _counted = self.near_insert(at.to_key(), stored.clone());
         }
         Look::Fresh {

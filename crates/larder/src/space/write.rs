@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Server, Space};
+use super::{Scoped, Server, Space};
 use crate::error::Error;
-use crate::key::{CacheKey, StoredKey};
-use crate::load::{Loaded, Proof};
+use crate::key::{CacheKey, StoredKey, Tag};
+use crate::load::Loaded;
 use crate::near::{Admission, Engine, Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::remote::RemoteError;
+use crate::scope::Borne;
 use crate::time::Tick;
 use crate::unwind::caught;
 use crate::value::CacheValue;
@@ -41,7 +42,8 @@ where
             return self.off(());
         };
         let key = self.stored_key(&at)?;
-        let lifetime = self.lifetime(&Loaded::of(Arc::clone(&value)), call);
+        let lifetime = self.lifetime(&Loaded::of(Arc::clone(&value)), &call);
+        let borne = self.borne(at.tenant, &call.tags);
         self.failures.forget(&at);
         if lifetime.ttl.is_zero() {
             // "Do not store": what was there before would be read as the value that was set.
@@ -57,31 +59,33 @@ where
                         message,
                     })?;
             self.counters.sets.up();
-            let stored = self.stored(value, life, weight, true, Proof::LOCAL, Duration::ZERO);
+            let proof = self.proof(&key);
+            let stored = self.stored(value, life, weight, true, proof, Duration::ZERO);
+            self.shared.scopes.record(&borne, proof);
             return self.set_near(at, &key, stored);
         };
-        let bytes = server
-            .encode(&key, &*value, lifetime, Duration::ZERO)
-            .map_err(|source| Error::Encode {
-                key: key.to_string(),
-                source,
-            })?;
-        let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
+        let payload = server.payload(&*value).map_err(|source| Error::Encode {
+            key: key.to_string(),
+            source,
+        })?;
+        let weight = self.weigh(at.key, &value, Some(payload.len())).ok();
         self.counters.sets.up();
-        let mark = server.watch.mark(&key);
+        let mark = self.shared.watch.mark(&key);
         self.table.void(&at, || {
             self.near_remove(&at);
         });
         let (space, near_key) = (Arc::clone(self), at.to_key());
-        let (remote, watch) = (Arc::clone(&server.remote), Arc::clone(&server.watch));
         self.complete(async move {
-            let deadline = space.shared.deadline();
-            let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
+            let answer = space.write(&key, &payload, lifetime, &borne, &call.tags);
+            let answer = answer.await;
             // Where another write came between, nobody here knows which of the two the server took
             // last: the next lookup asks.
+            let watch = &space.shared.watch;
             let alone = watch.is_unmarked(mark);
             let mark = watch.mark(&key);
-            if let (true, Some(weight)) = (alone, weight) {
+            if let (true, Some(weight)) = (alone, weight)
+                && space.shared.scopes.record(&borne, mark)
+            {
                 // What the server refused for its own reasons may be served here for a short
                 // while; the caller is told all the same.
                 let stored =
@@ -91,6 +95,29 @@ where
             space.settled("set", &key, lifetime, answer)
         })
         .await
+    }
+
+    /// Writes a value with the stamps of now.
+    async fn write(
+        &self,
+        key: &StoredKey,
+        payload: &[u8],
+        lifetime: Lifetime,
+        borne: &Borne,
+        tags: &[Tag],
+    ) -> Result<(), RemoteError> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        let deadline = self.shared.deadline();
+        let stamps = self.capture(borne, lifetime.total(), deadline).await?;
+        let scoped = Scoped {
+            stamps: &stamps,
+            tags,
+        };
+        let bytes = server.seal(key, payload, lifetime, Duration::ZERO, scoped)?;
+        let remote = &server.remote;
+        remote.set(key, bytes, lifetime.total(), deadline).await
     }
 
     /// Removes a value; whether there was one. Loads of the key that are under way are not stored
@@ -122,17 +149,17 @@ where
             });
             return Ok(was_here);
         };
-        let _mark = server.watch.mark(&key);
+        let _mark = self.shared.watch.mark(&key);
         self.table.void(&at, || {
             self.near_remove(&at);
         });
         let deadline = self.shared.deadline();
-        let (remote, watch) = (Arc::clone(&server.remote), Arc::clone(&server.watch));
+        let remote = Arc::clone(&server.remote);
         let space = Arc::clone(self);
         self.complete(async move {
             let answer = remote.remove(&key, deadline).await;
             // Again: what was read meanwhile may be what was there before.
-            let _mark = watch.mark(&key);
+            let _mark = space.shared.watch.mark(&key);
             space.settled("remove", &key, space.options.lifetime, answer)
         })
         .await
@@ -182,11 +209,12 @@ where
             }
             Err(source) => source,
         };
-        let waits = !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. })
-            && server
-                .recovery
-                .put(key, lifetime.total().max(self.options.lifetime.total()));
-        if waits {
+        if !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. }) {
+            let life = lifetime.total().max(self.options.lifetime.total());
+            if !server.recovery.put(key, life) {
+                let everything = &self.shared.scopes.everything().key;
+                server.recovery.put_group(everything, everything);
+            }
             return Err(Error::Pending {
                 operation,
                 key: key.to_string(),
@@ -239,14 +267,25 @@ where
 }
 
 impl Server {
+    /// A value as the codec writes it.
+    pub(crate) fn payload<V: CacheValue>(&self, value: &V) -> Result<Vec<u8>, EncodeError> {
+        let mut payload = Vec::new();
+        match caught(|| self.codec.encode(value, &mut payload)) {
+            Ok(encoded) => encoded?,
+            Err(message) => return Err(EncodeError::Panicked { message }),
+        }
+        Ok(payload)
+    }
+
     /// The bytes that the server keeps for a value. `cost` is how long it took to load.
-    pub(crate) fn encode<V: CacheValue>(
+    pub(crate) fn seal(
         &self,
         key: &StoredKey,
-        value: &V,
+        payload: &[u8],
         lifetime: Lifetime,
         cost: Duration,
-    ) -> Result<Bytes, EncodeError> {
+        scoped: Scoped<'_>,
+    ) -> Result<Bytes, RemoteError> {
         // At its earliest, so that no reader takes the value for younger than it is. Without a
         // server time there is no connection either, and the write fails by itself.
         let server = self.remote.server_time();
@@ -267,11 +306,15 @@ impl Server {
             stale_ms: millis(lifetime.stale).unwrap_or(u64::MAX),
             cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
         };
-        wire::encode(&header, key.original(), &[], |out| {
-            match caught(|| self.codec.encode(value, out)) {
-                Ok(encoded) => Ok(encoded?),
-                Err(message) => Err(EncodeError::Panicked { message }),
-            }
+        let Scoped { stamps, tags } = scoped;
+        let sealed = wire::encode(&header, key.original(), stamps, tags, |out| {
+            out.extend_from_slice(payload);
+            Ok(())
+        });
+        // Some part is longer than an envelope can say: more than four gigabytes.
+        sealed.map_err(|_| RemoteError::TooLarge {
+            len: payload.len(),
+            max: u32::MAX as usize,
         })
     }
 }

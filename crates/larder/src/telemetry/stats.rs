@@ -57,6 +57,8 @@ counters! {
     stale_hits: Counter,
     /// Lookups that found nothing stored.
     misses_absent: Counter,
+    /// Lookups that found a value whose tenant, cache or tag was invalidated.
+    misses_invalidated: Counter,
     /// Lookups that missed because the server could not be asked.
     misses_remote_unavailable: Counter,
     /// Lookups that missed because this program cannot read what the server holds: another
@@ -97,6 +99,7 @@ counters! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Miss {
     Absent,
+    Invalidated,
     RemoteUnavailable,
     Unreadable,
     InvalidKey,
@@ -106,6 +109,7 @@ impl Counters {
     pub(crate) fn missed(&self, why: Miss) {
         match why {
             Miss::Absent => &self.misses_absent,
+            Miss::Invalidated => &self.misses_invalidated,
             Miss::RemoteUnavailable => &self.misses_remote_unavailable,
             Miss::Unreadable => &self.misses_unreadable,
             Miss::InvalidKey => &self.misses_invalid_key,
@@ -123,6 +127,7 @@ impl CacheStats {
     /// Lookups that were not.
     pub fn misses(&self) -> u64 {
         self.misses_absent
+            + self.misses_invalidated
             + self.misses_remote_unavailable
             + self.misses_unreadable
             + self.misses_invalid_key

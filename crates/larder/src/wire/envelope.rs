@@ -3,6 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{CodecError, Schema};
+use crate::key::Tag;
 
 /// The first bytes of every envelope.
 pub const MAGIC: [u8; 3] = *b"LRD";
@@ -14,7 +15,7 @@ pub const HEADER_LEN: usize = 80;
 pub const STAMP_LEN: usize = 16;
 
 /// As much of an envelope as [`Envelope::declared_len`] needs.
-pub const LENGTHS_LEN: usize = 22;
+pub const LENGTHS_LEN: usize = 24;
 const CRC_AT: usize = 8;
 /// Room for a small payload, so that most values are written without growing the buffer.
 const PAYLOAD_GUESS: usize = 256;
@@ -73,6 +74,36 @@ impl<'a> Stamps<'a> {
     }
 }
 
+/// The tags of one envelope, read in place: the length of each in a byte, and its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tags<'a>(&'a [u8]);
+
+impl<'a> Tags<'a> {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tags in the order in which they were written; `None` for one that is cut off or is not
+    /// UTF-8, which is the last.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (len, text) = rest.split_first()?;
+            let Some((tag, after)) = text.split_at_checked(usize::from(*len)) else {
+                rest = &[];
+                return Some(None);
+            };
+            rest = after;
+            let tag = std::str::from_utf8(tag).ok();
+            if tag.is_none() {
+                rest = &[];
+            }
+            Some(tag)
+        })
+    }
+}
+
 /// An envelope read in place: nothing is copied or allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
@@ -80,6 +111,8 @@ pub struct Envelope<'a> {
     pub header: Header,
     /// The stamps of the value's scopes.
     pub stamps: Stamps<'a>,
+    /// The value's tags.
+    pub tags: Tags<'a>,
     /// The readable key, where the stored key holds only its hash. Never empty.
     pub original: Option<&'a str>,
     /// The encoded value.
@@ -178,6 +211,7 @@ pub enum EncodeError {
 struct Lengths {
     header: usize,
     stamps: usize,
+    tags: usize,
     original: usize,
     payload: usize,
 }
@@ -204,6 +238,7 @@ impl Lengths {
             payload: u32::from_le_bytes(field(bytes, 12)) as usize,
             original: u32::from_le_bytes(field(bytes, 16)) as usize,
             stamps: usize::from(u16::from_le_bytes(field(bytes, 20))) * STAMP_LEN,
+            tags: u16::from_le_bytes(field(bytes, 22)).into(),
         };
         if lengths.header < HEADER_LEN {
             return Err(EnvelopeError::HeaderTooShort {
@@ -215,7 +250,7 @@ impl Lengths {
 
     /// Saturating, so that no declared length can wrap to a small one on a 32-bit machine.
     fn total(&self) -> usize {
-        (self.header + self.stamps)
+        (self.header + self.stamps + self.tags)
             .saturating_add(self.original)
             .saturating_add(self.payload)
     }
@@ -252,6 +287,7 @@ impl<'a> Envelope<'a> {
         // The lengths add up to `bytes.len()`, so no split is out of range.
         let (head, rest) = bytes.split_at(lengths.header);
         let (stamps, rest) = rest.split_at(lengths.stamps);
+        let (tags, rest) = rest.split_at(lengths.tags);
         let (original, payload) = rest.split_at(lengths.original);
         let original = std::str::from_utf8(original).map_err(|_| EnvelopeError::OriginalNotUtf8)?;
         let [codec] = field(head, 7);
@@ -270,6 +306,7 @@ impl<'a> Envelope<'a> {
                 stale_ms: u64::from_le_bytes(field(head, 72)),
             },
             stamps: Stamps(stamps),
+            tags: Tags(tags),
             original: Some(original).filter(|original| !original.is_empty()),
             payload,
         })
@@ -293,6 +330,7 @@ pub fn encode(
     header: &Header,
     original: Option<&str>,
     stamps: &[Stamp],
+    tags: &[Tag],
     write_payload: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
 ) -> Result<Bytes, EncodeError> {
     let original = original.unwrap_or_default();
@@ -300,7 +338,10 @@ pub fn encode(
         .map_err(|_| too_long("readable key", original.len(), u32::MAX as usize))?;
     let stamp_count = u16::try_from(stamps.len())
         .map_err(|_| too_long("list of stamps", stamps.len(), u16::MAX.into()))?;
-    let payload_at = HEADER_LEN + stamps.len() * STAMP_LEN + original.len();
+    let tags_len = tags.iter().map(|tag| 1 + tag.as_str().len()).sum();
+    let tags_len_16 =
+        u16::try_from(tags_len).map_err(|_| too_long("list of tags", tags_len, u16::MAX.into()))?;
+    let payload_at = HEADER_LEN + stamps.len() * STAMP_LEN + tags_len + original.len();
 
     let mut out = Vec::with_capacity(payload_at + PAYLOAD_GUESS);
     out.extend_from_slice(&MAGIC);
@@ -313,7 +354,7 @@ pub fn encode(
     out.extend_from_slice(&[0; 4]); // payload length, below
     out.extend_from_slice(&original_len.to_le_bytes());
     out.extend_from_slice(&stamp_count.to_le_bytes());
-    out.extend_from_slice(&[0; 2]); // reserved
+    out.extend_from_slice(&tags_len_16.to_le_bytes());
     out.extend_from_slice(&header.schema.version.to_le_bytes());
     out.extend_from_slice(&header.cost_us.to_le_bytes());
     out.extend_from_slice(&header.schema.fingerprint.to_le_bytes());
@@ -325,6 +366,12 @@ pub fn encode(
     for stamp in stamps {
         out.extend_from_slice(&stamp.remove.to_le_bytes());
         out.extend_from_slice(&stamp.expire.to_le_bytes());
+    }
+    for tag in tags {
+        let tag = tag.as_str();
+        // At most 200, as a `Tag` is.
+        out.push(u8::try_from(tag.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(tag.as_bytes());
     }
     out.extend_from_slice(original.as_bytes());
 

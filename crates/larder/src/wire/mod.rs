@@ -14,7 +14,7 @@
 //! | 12 | 4 | payload length `P` |
 //! | 16 | 4 | readable key's length `K` |
 //! | 20 | 2 | number of stamps `S` |
-//! | 22 | 2 | reserved: written as 0, ignored |
+//! | 22 | 2 | length of the tags `T` |
 //! | 24 | 4 | declared schema version, 0 = none |
 //! | 28 | 4 | what the load cost, in microseconds; `ffffffff` = that or more |
 //! | 32 | 8 | schema fingerprint, 0 = none |
@@ -25,8 +25,9 @@
 //! | 72 | 8 | how long after that it may be served as stale |
 //! | 80 | `H` − 80 | fields of a later minor form: skipped |
 //! | `H` | 16 × `S` | stamps: remove id (8), expire id (8) |
-//! | `H` + 16 `S` | `K` | the readable key in UTF-8, where the stored key is a hash; else empty |
-//! | `H` + 16 `S` + `K` | `P` | payload |
+//! | `H` + 16 `S` | `T` | tags: for each its length (1) and its text in UTF-8 |
+//! | `H` + 16 `S` + `T` | `K` | the readable key in UTF-8, where the stored key is a hash; else empty |
+//! | `H` + 16 `S` + `T` + `K` | `P` | payload |
 //!
 //! The envelope ends where the payload does; bytes behind it are an error. A reader checks the
 //! magic, the version, the lengths, the checksum and the flags, in this order. It must not read,
@@ -46,7 +47,7 @@ mod schema;
 pub use codec::{Codec, CodecError};
 pub use envelope::{
     EncodeError, Envelope, EnvelopeError, HEADER_LEN, Header, LENGTHS_LEN, MAGIC, STAMP_LEN, Stamp,
-    Stamps, VERSION, encode,
+    Stamps, Tags, VERSION, encode,
 };
 pub use read::{Reject, RejectReason, read};
 pub use schema::{Derived, Schema, SchemaError, SchemaRule};

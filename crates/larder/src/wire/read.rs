@@ -13,6 +13,16 @@ pub struct Reject {
     pub replaceable: bool,
 }
 
+impl Reject {
+    /// For an envelope whose parts make no sense.
+    pub(crate) fn corrupt() -> Self {
+        Self {
+            reason: RejectReason::Corrupt,
+            replaceable: true,
+        }
+    }
+}
+
 /// Why stored bytes were not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -23,6 +23,9 @@ pub enum Op {
     Renew,
     Fill,
     Release,
+    GetMany,
+    Keep,
+    Splice,
 }
 
 /// Where an operation is held: before it took effect, or after.
@@ -152,6 +155,41 @@ impl Remote for Stub {
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         let remove = async move { self.0.store.remove(key, deadline).await };
         Box::pin(self.through(Op::Remove, remove))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        let get = async move { self.0.store.get_many(keys, deadline).await };
+        Box::pin(self.through(Op::GetMany, get))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        let keep = async move { self.0.store.keep(key, value, ttl, deadline).await };
+        Box::pin(self.through(Op::Keep, keep))
+    }
+
+    fn splice<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        kept: usize,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        let splice = async move {
+            let store = &self.0.store;
+            store.splice(key, kept, value, ttl, deadline).await
+        };
+        Box::pin(self.through(Op::Splice, splice))
     }
 
     fn acquire<'a>(

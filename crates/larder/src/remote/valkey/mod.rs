@@ -35,7 +35,7 @@ use tokio::task::AbortHandle;
 use self::connect::Target;
 use self::link::{Link, Transaction};
 use self::listener::Listener;
-use self::script::REMOVE;
+use self::script::{KEEP, REMOVE, SPLICE};
 use super::{
     Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
     RemoteHealth, RemoteState, ServerTime,
@@ -302,6 +302,58 @@ impl Remote for Valkey {
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(self.delete(key, deadline))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(async move {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut get = redis::cmd("MGET");
+            for key in keys {
+                get.arg(key.as_bytes());
+            }
+            let values = self.common().run(&get, deadline).await?;
+            self.target.decode(values)
+        })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(async move {
+            let ttl = ttl.map_or_else(String::new, millis);
+            let args = [&*value, ttl.as_bytes()];
+            let link = self.link_of(key);
+            let there = self.script(link, &KEEP, key, &args, deadline).await?;
+            self.target.decode(there)
+        })
+    }
+
+    fn splice<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        kept: usize,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(async move {
+            let ttl = ttl.map_or_else(String::new, millis);
+            let kept = kept.to_string();
+            let args = [&*value, kept.as_bytes(), ttl.as_bytes()];
+            let link = self.link_of(key);
+            let there = self.script(link, &SPLICE, key, &args, deadline).await?;
+            self.target.decode(there)
+        })
     }
 
     fn acquire<'a>(

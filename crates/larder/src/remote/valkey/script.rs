@@ -30,6 +30,8 @@ scripts! {
     FILL = "fill.lua";
     RELEASE = "release.lua";
     REMOVE = "remove.lua";
+    KEEP = "keep.lua";
+    SPLICE = "splice.lua";
 }
 
 impl Script {

@@ -28,7 +28,7 @@ const STAMPS: [Stamp; 2] = [
 ];
 
 fn sample() -> Bytes {
-    encode(&header(), Some("user:ö"), &STAMPS, |out| {
+    encode(&header(), Some("user:ö"), &STAMPS, &[], |out| {
         out.extend_from_slice(b"{\"id\":42}");
         Ok(())
     })
@@ -60,7 +60,7 @@ fn what_is_written_is_read() {
     assert_eq!(envelope.stamps.len(), 2);
     assert_eq!(envelope.stamps.iter().collect::<Vec<_>>(), STAMPS);
 
-    let bare = encode(&Header::default(), None, &[], |_| Ok(())).unwrap();
+    let bare = encode(&Header::default(), None, &[], &[], |_| Ok(())).unwrap();
     let envelope = Envelope::parse(&bare).unwrap();
     assert_eq!(envelope.header, Header::default());
     assert_eq!((envelope.original, envelope.payload), (None, &b""[..]));
@@ -210,14 +210,14 @@ fn lengths_that_promise_more_than_there_is_are_a_cut_envelope() {
 
 #[test]
 fn a_failing_payload_writer_fails_the_envelope() {
-    let error = encode(&header(), None, &[], |out| {
+    let error = encode(&header(), None, &[], &[], |out| {
         out.clear();
         Ok(())
     })
     .unwrap_err();
     assert!(matches!(error, EncodeError::Shortened));
     let many = vec![Stamp::default(); 65_536];
-    let error = encode(&header(), None, &many, |_| Ok(())).unwrap_err();
+    let error = encode(&header(), None, &many, &[], |_| Ok(())).unwrap_err();
     assert!(
         matches!(error, EncodeError::TooLong { len: 65_536, .. }),
         "{error}"

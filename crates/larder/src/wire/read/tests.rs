@@ -27,7 +27,7 @@ fn stored<V: Serialize>(value: &V, codec: Codec, schema: Schema) -> Bytes {
         fill: 7,
         ..Header::default()
     };
-    encode(&header, Some("key"), &[], |out| {
+    encode(&header, Some("key"), &[], &[], |out| {
         Ok(codec.encode(value, out)?)
     })
     .unwrap()
@@ -251,7 +251,7 @@ fn a_value_that_cannot_be_encoded_has_no_envelope() {
         }
     }
     for &codec in Codec::ALL {
-        let error = encode(&Header::default(), None, &[], |out| {
+        let error = encode(&Header::default(), None, &[], &[], |out| {
             Ok(codec.encode(&Fails, out)?)
         });
         assert!(matches!(error, Err(EncodeError::Codec(_))));

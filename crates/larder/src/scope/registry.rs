@@ -1,0 +1,301 @@
+//! The scopes that this process has met, and what it knows of their stamps.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::stripes::Stripes;
+use crate::key::{CacheName, Prefix, StoredKey, Tag, Tenant};
+use crate::load::{Proof, Watch};
+use crate::time::Tick;
+use crate::wire::{Stamp, Stamps};
+
+/// How many scopes are remembered. Past it those are forgotten that nobody uses now, and near tiers
+/// ask again for all that they hold.
+const MAX_SCOPES: usize = 1 << 14;
+
+/// How long the stamp of a tenant or a tag lives at least. Twice as long as any value that bears it
+/// is more for values of over fifteen days.
+pub(crate) const STAMP_LIFE: Duration = Duration::from_hours(30 * 24);
+
+/// The scopes that a value bears, in the order of its stamps.
+pub(crate) type Borne = Arc<[Arc<Scope>]>;
+
+/// One group.
+pub(crate) struct Scope {
+    /// Where its stamp lies.
+    pub(crate) key: StoredKey,
+    /// Whether there are so few of its kind that its stamp need not end.
+    pub(crate) is_lasting: bool,
+    known: Mutex<Option<Known>>,
+    /// The last change that is known of, in the watch's count.
+    changed: AtomicU64,
+    /// The marks of its keys; `None` where it sets all.
+    stripes: Option<Mutex<Stripes>>,
+    /// Until when it was seen to that the stamp lives, and for how long a value.
+    prolonged: Mutex<Option<(Tick, Duration)>>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    stamp: Stamp,
+    proof: Proof,
+}
+
+/// What a value's stamps say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Current,
+    /// A scope of it was expired: stale at best.
+    Expired,
+    /// A scope of it was removed.
+    Removed,
+    /// A stamp is not known now.
+    Unknown,
+}
+
+impl Scope {
+    /// The stamp as it is now, where that is known.
+    pub(crate) fn stamp(&self, watch: &Watch) -> Option<Stamp> {
+        let known = (*self.known.lock())?;
+        watch.is_certain(known.proof).then_some(known.stamp)
+    }
+
+    /// The stamp as it was last read.
+    pub(crate) fn last(&self) -> Option<Stamp> {
+        Some((*self.known.lock())?.stamp)
+    }
+
+    /// How long the stamp is to live, for values of this life; `None`: for ever.
+    pub(crate) fn life(&self, life: Duration, least: Duration) -> Option<Duration> {
+        (!self.is_lasting).then(|| (life * 2).max(least))
+    }
+
+    /// How long a stamp that is replaced now is to live: as long as it was last said to.
+    pub(crate) fn life_now(&self) -> Option<Duration> {
+        let longest = self
+            .prolonged
+            .lock()
+            .map_or(Duration::ZERO, |(_, life)| life);
+        self.life(longest / 2, STAMP_LIFE)
+    }
+
+    /// Whether the stamp may end before a value of half this life does. Said once; who is told
+    /// prolongs it.
+    pub(crate) fn needs_prolonging(&self, now: Tick, life: Duration, least: Duration) -> bool {
+        if self.is_lasting {
+            return false;
+        }
+        let life = life.max(least);
+        let mut prolonged = self.prolonged.lock();
+        if prolonged.is_some_and(|(until, of)| now < until && life <= of) {
+            return false;
+        }
+        *prolonged = Some((now.plus(life / 2), life));
+        true
+    }
+
+    /// Takes note of a stamp that was read with this proof.
+    pub(crate) fn learn(&self, stamp: Stamp, proof: Proof) {
+        let mut known = self.known.lock();
+        if known.is_none_or(|known| known.proof.seq() <= proof.seq()) {
+            *known = Some(Known { stamp, proof });
+        }
+    }
+
+    /// Takes note of a change of the stamp: nothing that is kept near, or being loaded, counts any
+    /// more.
+    pub(crate) fn change(&self, watch: &Watch) {
+        let mark = watch.mark(&self.key);
+        // Before the marks are set: who records one afterwards sees it.
+        self.changed.fetch_max(mark.seq(), Ordering::SeqCst);
+        match &self.stripes {
+            None => watch.mark_all(),
+            Some(stripes) => {
+                let mut all = Vec::new();
+                stripes.lock().drain(|stripe| all.push(stripe));
+                all.into_iter().for_each(|stripe| watch.mark_at(stripe));
+            }
+        }
+    }
+
+    /// Records the mark of a key that is to be kept or loaded under `proof`; `false` where the scope
+    /// has changed since.
+    fn record(&self, proof: Proof) -> bool {
+        if let Some(stripes) = &self.stripes {
+            stripes.lock().insert(proof.stripe_number());
+        }
+        self.changed.load(Ordering::SeqCst) <= proof.seq()
+    }
+}
+
+pub(crate) struct Scopes {
+    prefix: Prefix,
+    /// What every stamp's key begins with.
+    stamps: Box<str>,
+    watch: Arc<Watch>,
+    all: Mutex<HashMap<Box<str>, Arc<Scope>>>,
+}
+
+impl Scopes {
+    pub(crate) fn new(prefix: Prefix, watch: Arc<Watch>) -> Arc<Self> {
+        Arc::new(Self {
+            stamps: StoredKey::stamp(&prefix, "").as_str().into(),
+            prefix,
+            watch,
+            all: Mutex::default(),
+        })
+    }
+
+    /// What changed on the server: a stamp's change reaches its scope.
+    pub(crate) fn heard(&self, key: &str) {
+        if key.starts_with(&*self.stamps) {
+            let scope = self.all.lock().get(key).cloned();
+            if let Some(scope) = scope {
+                scope.change(&self.watch);
+            }
+        }
+    }
+
+    pub(crate) fn everything(&self) -> Arc<Scope> {
+        self.scope("all", true, true)
+    }
+
+    pub(crate) fn untenanted(&self) -> Arc<Scope> {
+        self.scope("untenanted", true, true)
+    }
+
+    pub(crate) fn tenant(&self, tenant: &Tenant) -> Arc<Scope> {
+        self.scope(&format!("tenant:{}", tenant.escaped()), false, false)
+    }
+
+    /// A cache, of all tenants or of one.
+    pub(crate) fn cache(&self, tenant: Option<&Tenant>, name: &CacheName) -> Arc<Scope> {
+        let name = name.escaped();
+        match tenant {
+            None => self.scope(&format!("name:{name}"), true, true),
+            Some(tenant) => {
+                let tenant = tenant.escaped();
+                self.scope(&format!("tenant:{tenant}:name:{name}"), false, false)
+            }
+        }
+    }
+
+    /// A tag, of all tenants or of one.
+    pub(crate) fn tag(&self, tenant: Option<&Tenant>, tag: &Tag) -> Arc<Scope> {
+        let tag = tag.escaped();
+        match tenant {
+            None => self.scope(&format!("tag:{tag}"), false, false),
+            Some(tenant) => {
+                let tenant = tenant.escaped();
+                self.scope(&format!("tenant:{tenant}:tag:{tag}"), false, false)
+            }
+        }
+    }
+
+    /// What every value of a cache bears, without its tags.
+    pub(crate) fn base(&self, tenant: Option<&Tenant>, name: &CacheName) -> Borne {
+        let mut borne = vec![self.everything()];
+        match tenant {
+            None => borne.push(self.untenanted()),
+            Some(owner) => {
+                borne.push(self.tenant(owner));
+                borne.push(self.cache(tenant, name));
+            }
+        }
+        borne.push(self.cache(None, name));
+        borne.into()
+    }
+
+    /// `base` and the scopes of these tags.
+    pub(crate) fn with_tags(&self, base: &Borne, tenant: Option<&Tenant>, tags: &[Tag]) -> Borne {
+        if tags.is_empty() {
+            return Arc::clone(base);
+        }
+        let tags = self.of_tags(tenant, tags);
+        base.iter().chain(&*tags).cloned().collect()
+    }
+
+    /// The scopes of these tags alone.
+    pub(crate) fn of_tags(&self, tenant: Option<&Tenant>, tags: &[Tag]) -> Borne {
+        let mut borne = Vec::new();
+        for tag in tags {
+            borne.push(self.tag(None, tag));
+            if tenant.is_some() {
+                borne.push(self.tag(tenant, tag));
+            }
+        }
+        borne.into()
+    }
+
+    /// What the stamps of a value are worth that bears `borne`.
+    pub(crate) fn standing(&self, borne: &Borne, stamps: Stamps<'_>) -> Standing {
+        Self::compare(borne, stamps, |scope| scope.stamp(&self.watch))
+    }
+
+    /// The same, by the stamps as they were last read: what was read during a call is as new as the
+    /// call, even where nobody tells of later changes.
+    pub(crate) fn standing_as_read(&self, borne: &Borne, stamps: Stamps<'_>) -> Standing {
+        Self::compare(borne, stamps, Scope::last)
+    }
+
+    fn compare(
+        borne: &Borne,
+        stamps: Stamps<'_>,
+        now: impl Fn(&Scope) -> Option<Stamp>,
+    ) -> Standing {
+        if stamps.len() != borne.len() {
+            return Standing::Removed;
+        }
+        let mut standing = Standing::Current;
+        for (scope, stamp) in borne.iter().zip(stamps.iter()) {
+            match now(scope) {
+                None => return Standing::Unknown,
+                Some(now) if now.remove != stamp.remove => return Standing::Removed,
+                Some(now) if now.expire != stamp.expire => standing = Standing::Expired,
+                Some(_) => {}
+            }
+        }
+        standing
+    }
+
+    /// The stamps of `borne`, where all are known now.
+    pub(crate) fn stamps(&self, borne: &Borne) -> Option<Vec<Stamp>> {
+        borne.iter().map(|scope| scope.stamp(&self.watch)).collect()
+    }
+
+    /// Records what is to be kept near, or loaded, under `proof`; `false` where a scope has
+    /// changed since.
+    pub(crate) fn record(&self, borne: &Borne, proof: Proof) -> bool {
+        // All of them: the one that is changed next is not known.
+        borne
+            .iter()
+            .fold(true, |holds, scope| scope.record(proof) && holds)
+    }
+
+    fn scope(&self, of: &str, is_lasting: bool, marks_all: bool) -> Arc<Scope> {
+        let key = StoredKey::stamp(&self.prefix, of);
+        let mut all = self.all.lock();
+        if let Some(scope) = all.get(key.as_str()) {
+            return Arc::clone(scope);
+        }
+        if all.len() >= MAX_SCOPES {
+            all.retain(|_, scope| Arc::strong_count(scope) > 1);
+            // What is near may bear a scope that will not be found any more.
+            self.watch.forget();
+        }
+        let scope = Arc::new(Scope {
+            is_lasting,
+            known: Mutex::default(),
+            changed: AtomicU64::new(0),
+            stripes: (!marks_all).then(|| Mutex::new(Stripes::new())),
+            prolonged: Mutex::default(),
+            key,
+        });
+        all.insert(scope.key.as_str().into(), Arc::clone(&scope));
+        scope
+    }
+}

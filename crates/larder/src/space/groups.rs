@@ -1,0 +1,86 @@
+//! Invalidates groups: a scope's stamp is replaced.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Shared;
+use crate::error::Error;
+use crate::remote::RemoteError;
+use crate::scope::{Scope, Strength};
+use crate::wire::Stamp;
+
+/// How much of a stamp stays where its scope is only expired: the id of its removals.
+const EXPIRE_KEEPS: usize = size_of::<u64>();
+
+impl Shared {
+    /// Invalidates each of `scopes`: in this process by the time that it returns, in others when
+    /// they hear of it. Where the server cannot be reached, the rest waits (see
+    /// [`recovery`](crate::load)).
+    ///
+    /// Once polled, it runs to its end, whether or not the caller stays.
+    pub(crate) async fn invalidate(
+        self: &Arc<Self>,
+        scopes: Vec<Arc<Scope>>,
+        strength: Strength,
+    ) -> Result<(), Error> {
+        let Some(_pass) = self.enter() else {
+            return if self.enabled {
+                Err(Error::Closed)
+            } else {
+                Ok(())
+            };
+        };
+        for scope in &scopes {
+            scope.change(&self.watch);
+        }
+        if self.recovery.is_none() {
+            return Ok(());
+        }
+        let (shared, stay) = (Arc::clone(self), self.gate.stay());
+        let task = self.runtime.spawn(async move {
+            let _stay = stay;
+            let mut outcome = Ok(());
+            for scope in &scopes {
+                let done = shared.replace(scope, strength).await;
+                // The first failure is told; the others wait as well.
+                outcome = outcome.and(done);
+            }
+            outcome
+        });
+        task.await.unwrap_or(Err(Error::Closed))
+    }
+
+    async fn replace(&self, scope: &Scope, strength: Strength) -> Result<(), Error> {
+        let Some(recovery) = &self.recovery else {
+            return Ok(());
+        };
+        let stamp = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
+        let life = scope.life_now();
+        let kept = match strength {
+            Strength::Expire => EXPIRE_KEEPS,
+            Strength::Remove => 0,
+        };
+        let deadline = self.deadline();
+        let answer = self.remote.splice(&scope.key, kept, stamp, life, deadline);
+        let answer = answer.await;
+        // Again: what was read meanwhile may be the stamp from before.
+        scope.change(&self.watch);
+        let source = match answer {
+            Ok(_) => {
+                recovery.done(&scope.key);
+                return Ok(());
+            }
+            Err(source) => source,
+        };
+        if matches!(source, RemoteError::Closed) {
+            return Err(Error::Closed);
+        }
+        recovery.put_group(&scope.key, &self.scopes.everything().key);
+        Err(Error::Pending {
+            operation: "invalidate",
+            key: scope.key.to_string(),
+            source,
+        })
+    }
+}

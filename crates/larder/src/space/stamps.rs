@@ -1,0 +1,183 @@
+//! The stamps of a value's scopes: what is read from the server, and when.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Server, Space};
+use crate::key::{StoredKey, Tag, Tenant};
+use crate::load::Proof;
+use crate::remote::{Deadline, RemoteError};
+use crate::scope::{Borne, STAMP_LIFE, Scope};
+use crate::wire::Stamp;
+
+/// How long it takes at most until the listener has told of what changed before a late tag was read.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// The tags of a value and the stamps of all that it bears, from before its load.
+#[derive(Clone)]
+pub(crate) struct Marked {
+    pub(crate) tags: Arc<[Tag]>,
+    /// None without a server.
+    pub(crate) stamps: Vec<Stamp>,
+}
+
+/// What an envelope says of its scopes.
+pub(crate) struct Scoped<'a> {
+    pub(crate) stamps: &'a [Stamp],
+    pub(crate) tags: &'a [Tag],
+}
+
+impl<K: Hash + Eq, V> Space<K, V> {
+    /// What every value of this cache bears that has no tags.
+    pub(super) fn base(&self, tenant: Option<&Tenant>) -> Borne {
+        let Some(tenant) = tenant else {
+            return Arc::clone(&self.base);
+        };
+        self.shared.scopes.base(Some(tenant), &self.name)
+    }
+
+    pub(crate) fn borne(&self, tenant: Option<&Tenant>, tags: &[Tag]) -> Borne {
+        let base = self.base(tenant);
+        self.shared.scopes.with_tags(&base, tenant, tags)
+    }
+
+    /// Reads those stamps of `borne` that are not known now, and makes those that are not there.
+    /// `life` is the longest that a value may live which is to bear them, if one is to be stored.
+    pub(super) async fn know(
+        &self,
+        server: &Server,
+        borne: &[Arc<Scope>],
+        life: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<(), RemoteError> {
+        let watch = &self.shared.watch;
+        let unknown = borne.iter().filter(|scope| scope.stamp(watch).is_none());
+        let unknown: Vec<&Arc<Scope>> = unknown.collect();
+        if !unknown.is_empty() {
+            let proofs: Vec<Proof> = unknown
+                .iter()
+                .map(|scope| watch.proof(&scope.key))
+                .collect();
+            let keys: Vec<&StoredKey> = unknown.iter().map(|scope| &scope.key).collect();
+            let found = server.remote.get_many(&keys, deadline).await?;
+            for ((scope, proof), bytes) in unknown.iter().zip(proofs).zip(found) {
+                if server.recovery.is_pending(&scope.key) {
+                    // It is to be replaced, and is not what it says.
+                    return Err(RemoteError::Pending);
+                }
+                match bytes.as_deref().and_then(Stamp::from_bytes) {
+                    Some(stamp) => scope.learn(stamp, proof),
+                    None => self.make(server, scope, life, deadline).await?,
+                }
+            }
+        }
+        if let Some(life) = life {
+            for scope in borne {
+                if scope.needs_prolonging(self.shared.clock.now(), life * 2, STAMP_LIFE) {
+                    self.make(server, scope, Some(life), deadline).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a stamp, makes it where it is not there, and lets it live long enough.
+    async fn make(
+        &self,
+        server: &Server,
+        scope: &Scope,
+        life: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<(), RemoteError> {
+        let proof = self.shared.watch.proof(&scope.key);
+        let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
+        let ttl = scope.life(life.unwrap_or_default(), STAMP_LIFE);
+        let there = server
+            .remote
+            .keep(&scope.key, fresh.clone(), ttl, deadline)
+            .await?;
+        let Some(stamp) = Stamp::from_bytes(&there) else {
+            // A stranger's. No value bears it.
+            let made = server
+                .remote
+                .splice(&scope.key, 0, fresh, ttl, deadline)
+                .await?;
+            scope.learn(Stamp::from_bytes(&made).unwrap_or_else(Stamp::draw), proof);
+            return Ok(());
+        };
+        scope.learn(stamp, proof);
+        Ok(())
+    }
+
+    /// The stamps that a value is to bear whose load begins now.
+    pub(crate) async fn capture(
+        &self,
+        borne: &Borne,
+        life: Duration,
+        deadline: Deadline,
+    ) -> Result<Vec<Stamp>, RemoteError> {
+        let Some(server) = &self.server else {
+            return Ok(Vec::new());
+        };
+        // A stamp that changes while others are read is read again.
+        for _ in 0..3 {
+            self.know(server, borne, Some(life), deadline).await?;
+            if let Some(stamps) = self.shared.scopes.stamps(borne) {
+                return Ok(stamps);
+            }
+            if !self.shared.watch.is_trusted() {
+                // They are only known as they were when they were read, which will do here.
+                return borne
+                    .iter()
+                    .map(|scope| scope.last().ok_or(RemoteError::Pending))
+                    .collect();
+            }
+        }
+        Err(RemoteError::Pending)
+    }
+
+    /// The stamps of tags that the loaded value revealed; `None` where one of them may have been
+    /// invalidated since the load began, when `began` was taken.
+    pub(crate) async fn late_stamps(
+        &self,
+        late: &Borne,
+        began: Proof,
+        life: Duration,
+        deadline: Deadline,
+    ) -> Option<Vec<Stamp>> {
+        let watch = &self.shared.watch;
+        let unchanged = || {
+            late.iter().all(|scope| {
+                let since = watch.proof(&scope.key).as_of(began);
+                watch.is_unmarked(since) && watch.is_gapless(since)
+            })
+        };
+        let Some(server) = &self.server else {
+            return unchanged().then(Vec::new);
+        };
+        let keys: Vec<&StoredKey> = late.iter().map(|scope| &scope.key).collect();
+        let found = server.remote.get_many(&keys, deadline).await.ok()?;
+        // Whatever changed before they were read has been told by then.
+        if !watch.caught_up(CATCH_UP).await || !unchanged() {
+            return None;
+        }
+        let mut stamps = Vec::with_capacity(found.len());
+        for (scope, bytes) in late.iter().zip(found) {
+            let bytes = match bytes {
+                Some(bytes) => bytes,
+                // There was none, and whoever invalidates makes one: if this one is taken, nobody did.
+                None => {
+                    let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
+                    let ttl = scope.life(life, STAMP_LIFE);
+                    let keep = server.remote.keep(&scope.key, fresh.clone(), ttl, deadline);
+                    keep.await.ok().filter(|there| *there == fresh)?
+                }
+            };
+            stamps.push(Stamp::from_bytes(&bytes)?);
+        }
+        Some(stamps)
+    }
+}
