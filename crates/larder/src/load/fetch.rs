@@ -608,19 +608,16 @@ where
         let tenant = lead.key().tenant.clone();
         let borne = self.borne(tenant.as_ref(), &call.tags);
         let deadline = Deadline::after(*remote_time);
-        let mut stamps = Ok(Vec::new());
-        // A scope that changes meanwhile is read again: the load has not begun.
-        for _ in 0..3 {
-            let proof = self.proof(key);
-            lead.knows(proof);
-            if lead.lease.is_some() {
-                let life = call.lifetime.total();
-                stamps = self.capture(&borne, life, deadline).await;
-            }
-            if self.shared.scopes.record(&borne, proof) {
-                break;
-            }
-        }
+        lead.knows(self.proof(key));
+        let stamps = if lead.lease.is_some() {
+            let life = call.lifetime.total();
+            self.capture(&borne, life, deadline).await
+        } else {
+            Ok(Vec::new())
+        };
+        // From now on a change of one of them is a change of this flight. One from before is known to
+        // the load, which has not begun.
+        let _since = self.shared.scopes.record(&borne, lead.proof());
         *remote_time = deadline.left();
         match stamps {
             Ok(stamps) => Some(Marked {

@@ -177,8 +177,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
                     _taken: Some(taken),
                 });
             }
-            // It knows less than this caller. Those who wait for it get its result; it is not kept.
-            state.voided = true;
+            // It knows less than this caller. Those who wait for it get its result. Whether that may
+            // be kept is for its proof to say, and for its lease.
             drop(state);
             shard.remove(key);
         }

@@ -122,21 +122,13 @@ impl<K: Hash + Eq, V> Space<K, V> {
         let Some(server) = &self.server else {
             return Ok(Vec::new());
         };
-        // A stamp that changes while others are read is read again.
-        for _ in 0..3 {
-            self.know(server, borne, Some(life), deadline).await?;
-            if let Some(stamps) = self.shared.scopes.stamps(borne) {
-                return Ok(stamps);
-            }
-            if !self.shared.watch.is_trusted() {
-                // They are only known as they were when they were read, which will do here.
-                return borne
-                    .iter()
-                    .map(|scope| scope.last().ok_or(RemoteError::Pending))
-                    .collect();
-            }
-        }
-        Err(RemoteError::Pending)
+        self.know(server, borne, Some(life), deadline).await?;
+        // As they were read in this call, which will do: the load has not begun. One that has changed
+        // since makes a value that nobody will serve.
+        borne
+            .iter()
+            .map(|scope| scope.last().ok_or(RemoteError::Pending))
+            .collect()
     }
 
     /// The stamps of tags that the loaded value revealed; `None` where one of them may have been
