@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::promises;
+use super::{leases, promises, pushes};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey, Tenant};
 use crate::load::catch_panic;
 use crate::remote::{Deadline, Remote};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 ///
 /// `make` gives a handle of the store under test; each call another handle of the same store, such
 /// as another connection to one server, or a clone. The kit writes a few megabytes under keys that
-/// begin with `conformance:` and a random name, lets nothing live longer than a minute, and touches
+/// begin with `conformance:` and hold a random name, lets nothing live longer than a minute, and touches
 /// nothing else. It takes some seconds, most of them waiting for values to expire by real time.
 ///
 /// A remote whose [`stores`](Remote::stores) is `false` is only held to keeping nothing.
@@ -54,66 +54,152 @@ where
         broken.check(promise, || promises::nothing(&kit)).await;
         return broken.into_result();
     }
-    let b = &mut broken;
-    b.check("an absent key has no value", || promises::absent(&kit))
+    values(&kit, &mut broken).await;
+    rights(&kit, &mut broken).await;
+    changes(&kit, &mut broken).await;
+    let third = make().await;
+    broken
+        .check(
+            "`close` may be called twice, and ends one handle only",
+            || promises::close(&kit, third),
+        )
+        .await;
+    broken.into_result()
+}
+
+/// What lies under a key.
+async fn values<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
+    b.check("an absent key has no value", || promises::absent(kit))
         .await;
     b.check("bytes come back as they were given", || {
-        promises::bytes(&kit)
+        promises::bytes(kit)
     })
     .await;
-    b.check("`set` replaces what was there", || promises::replace(&kit))
+    b.check("`set` replaces what was there", || promises::replace(kit))
         .await;
     b.check(
         "`remove` removes, and says whether there was something",
-        || promises::removal(&kit),
+        || promises::removal(kit),
     )
     .await;
     b.check(
         "every key has its own value, whatever it looks like",
-        || promises::keys(&kit),
+        || promises::keys(kit),
     )
     .await;
     b.check("a value is kept until its time to live has passed", || {
-        promises::kept(&kit)
+        promises::kept(kit)
     })
     .await;
     b.check("a value is gone once its time to live has passed", || {
-        promises::gone(&kit)
+        promises::gone(kit)
     })
     .await;
     b.check("a new write brings its own time to live", || {
-        promises::renewed(&kit)
+        promises::renewed(kit)
     })
     .await;
-    b.check("a write is seen by every handle", || promises::shared(&kit))
+    b.check("a write is seen by every handle", || promises::shared(kit))
         .await;
     b.check(
         "no method waits past its deadline, and later calls do not suffer from that",
-        || promises::deadline(&kit),
+        || promises::deadline(kit),
     )
     .await;
     b.check("dropping a future is safe at any point", || {
-        promises::dropped(&kit)
+        promises::dropped(kit)
     })
     .await;
     b.check("a thousand operations at once do not mix", || {
-        promises::crowd(&kit)
+        promises::crowd(kit)
     })
     .await;
     b.check(
         "the server's time runs, and all handles agree on it",
-        || promises::time(&kit),
+        || promises::time(kit),
     )
     .await;
-    b.check("`health` says that it is up", || promises::health(&kit))
+    b.check("`health` says that it is up", || promises::health(kit))
         .await;
-    let third = make().await;
+}
+
+/// Who may load.
+async fn rights<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
     b.check(
-        "`close` may be called twice, and ends one handle only",
-        || promises::close(&kit, third),
+        "a lease is granted once, and others learn who holds it and for how long",
+        || leases::granted_once(kit),
     )
     .await;
-    broken.into_result()
+    b.check("of many who ask at once, one is granted the lease", || {
+        leases::one_of_many(kit)
+    })
+    .await;
+    b.check(
+        "a lease is another's once its time has passed, and not before",
+        || leases::taken_over(kit),
+    )
+    .await;
+    b.check(
+        "`renew` lets its own lease live from now on, and no other",
+        || leases::renewed(kit),
+    )
+    .await;
+    b.check("`release` ends its own lease, and no other", || {
+        leases::released(kit)
+    })
+    .await;
+    b.check("a note stands in the place of a lease for a time", || {
+        leases::noted(kit)
+    })
+    .await;
+    b.check(
+        "`fill` writes and ends the lease, also when it is sent twice",
+        || leases::filled(kit),
+    )
+    .await;
+    b.check(
+        "`fill` without the lease is refused, and writes nothing",
+        || leases::fenced(kit),
+    )
+    .await;
+    b.check(
+        "`acquire` gives a value that the caller has not read, and no other",
+        || leases::seen(kit),
+    )
+    .await;
+    b.check("an outdated lease is taken over, and no other", || {
+        leases::outdated(kit)
+    })
+    .await;
+    b.check("`set` and `remove` end the lease, whoever holds it", || {
+        leases::ended(kit)
+    })
+    .await;
+    b.check(
+        "a release takes effect after the cancelled acquisition that it undoes",
+        || leases::cancelled(kit),
+    )
+    .await;
+}
+
+/// Who hears of what.
+async fn changes<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
+    b.check(
+        "observers are told of every change, through whichever handle",
+        || pushes::told(kit),
+    )
+    .await;
+    b.check("observers are told of their prefix only", || {
+        pushes::prefixed(kit)
+    })
+    .await;
+    b.check(
+        "before a question is answered, all is told that was acknowledged before it was asked",
+        || pushes::answered(kit),
+    )
+    .await;
+    b.check("an observer may go at any time", || pushes::unheard(kit))
+        .await;
 }
 
 /// A remote under test, seen through two handles, and keys of its own.
@@ -150,12 +236,25 @@ impl<R: Remote> Kit<R> {
     ) -> Result<StoredKey, String> {
         let tenant = tenant.map(Tenant::new).transpose();
         let tenant = tenant.map_err(|error| error.to_string())?;
-        match (&self.prefix, &self.name) {
-            (Some(prefix), Some(name)) => StoredKey::new(prefix, tenant.as_ref(), name, key)
-                .map_err(|error: KeyError| error.to_string()),
-            // Both are plain, short texts.
-            _ => Err("the kit has no keys".to_owned()),
-        }
+        StoredKey::new(self.prefix()?, tenant.as_ref(), self.name()?, key)
+            .map_err(|error: KeyError| error.to_string())
+    }
+
+    /// The key of a label, in this run, under another prefix.
+    pub(super) fn key_under(&self, prefix: &Prefix, label: &str) -> Result<StoredKey, String> {
+        StoredKey::new(prefix, None, self.name()?, label)
+            .map_err(|error: KeyError| error.to_string())
+    }
+
+    pub(super) fn prefix(&self) -> Result<&Prefix, String> {
+        // It is a plain, short text, and so is the name.
+        self.prefix
+            .as_ref()
+            .ok_or("the kit has no prefix".to_owned())
+    }
+
+    fn name(&self) -> Result<&CacheName, String> {
+        self.name.as_ref().ok_or("the kit has no name".to_owned())
     }
 
     pub(super) async fn get(&self, key: &StoredKey) -> Result<Option<Bytes>, String> {

@@ -20,7 +20,9 @@
 //! ```
 
 mod conformance;
+mod leases;
 mod promises;
+mod pushes;
 mod recorder;
 
 pub use conformance::{BrokenPromise, BrokenPromises, conformance};

@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::conformance::{Kit, Verdict, ample, get, remove, set};
 use crate::key::StoredKey;
-use crate::remote::{Deadline, Remote, RemoteState};
+use crate::remote::{Claim, Deadline, Lease, Remote, RemoteState};
 
 /// Long enough not to expire during a check.
-const LONG: Duration = Duration::from_mins(1);
+pub(super) const LONG: Duration = Duration::from_mins(1);
 
-fn demand(fine: bool, broken: impl FnOnce() -> String) -> Verdict {
+pub(super) fn demand(fine: bool, broken: impl FnOnce() -> String) -> Verdict {
     if fine { Ok(()) } else { Err(broken()) }
 }
 
@@ -27,14 +27,14 @@ fn shown(bytes: Option<&Bytes>) -> String {
     }
 }
 
-fn same(key: &StoredKey, got: Option<&Bytes>, want: Option<&Bytes>) -> Verdict {
+pub(super) fn same(key: &StoredKey, got: Option<&Bytes>, want: Option<&Bytes>) -> Verdict {
     demand(got == want, || {
         format!("{key} holds {} instead of {}", shown(got), shown(want))
     })
 }
 
 /// `len` bytes in which each value from 0 to 255 occurs, in a pattern that does not repeat early.
-fn pattern(len: usize) -> Bytes {
+pub(super) fn pattern(len: usize) -> Bytes {
     (0..len)
         .map(|at| (at ^ (at >> 8)).to_le_bytes()[0])
         .collect()
@@ -236,6 +236,7 @@ pub(super) async fn deadline<R: Remote>(kit: &Kit<R>) -> Verdict {
     let remote = &kit.remote;
     let key = kit.key("deadline")?;
     let value = pattern(1 << 20);
+    let lease = Lease::draw();
     for micros in [0, 1, 100, 5_000] {
         let budget = Duration::from_micros(micros);
         let end = || Deadline::after(budget);
@@ -243,6 +244,17 @@ pub(super) async fn deadline<R: Remote>(kit: &Kit<R>) -> Verdict {
         let write = remote.set(&key, value.clone(), LONG, end());
         within("set", budget, write).await?;
         within("remove", budget, remote.remove(&key, end())).await?;
+        let claim = Claim {
+            lease: &lease,
+            ttl: LONG,
+            seen: &[],
+            outdated: None,
+        };
+        within("acquire", budget, remote.acquire(&key, claim, end())).await?;
+        within("renew", budget, remote.renew(&key, &lease, LONG, end())).await?;
+        let fill = remote.fill(&key, &lease, value.clone(), LONG, end());
+        within("fill", budget, fill).await?;
+        within("release", budget, remote.release(&key, &lease, None, end())).await?;
         within("health", budget, remote.health(end())).await?;
     }
     // What timed out must not be taken for a later call's answer.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use larder::Clock;
 use larder::remote::valkey::Valkey;
-use larder::remote::{Deadline, MemoryRemote, NoRemote, Remote, RemoteError};
+use larder::remote::{Claim, Deadline, Lease, MemoryRemote, NoRemote, Remote, RemoteError};
 use larder::testing::{conformance, stored_key};
 use larder_servers::Kind;
 
@@ -69,6 +69,23 @@ async fn a_closed_handle_says_so(kind: Kind) {
     assert_eq!(set.await, Err(RemoteError::Closed));
     let removed = remote.remove(&key, soon()).await;
     assert_eq!(removed, Err(RemoteError::Closed));
+    let lease = Lease::read(&[1; 16]);
+    let claim = Claim {
+        lease: &lease,
+        ttl: secs(5),
+        seen: &[],
+        outdated: None,
+    };
+    let acquired = remote.acquire(&key, claim, soon()).await;
+    assert_eq!(acquired, Err(RemoteError::Closed));
+    for value in ["value".into(), vec![0; 100_000].into()] {
+        let filled = remote.fill(&key, &lease, value, secs(5), soon());
+        assert_eq!(filled.await, Err(RemoteError::Closed));
+    }
+    let renewed = remote.renew(&key, &lease, secs(5), soon()).await;
+    let released = remote.release(&key, &lease, None, soon()).await;
+    let closed = Err(RemoteError::Closed);
+    assert_eq!((renewed, released), (closed.clone(), closed));
 }
 
 async fn connect(server: &larder_servers::Server, connections: usize) -> Valkey {

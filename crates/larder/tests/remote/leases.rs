@@ -1,6 +1,7 @@
 //! Leases on real servers: scripts that the server forgets, bytes that others put there, and a
 //! server without room. What every remote promises about leases is in the conformance kit.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ on_each_server!(
     a_foreign_type_under_the_value_is_refused_and_kept,
     a_full_server_removes_and_releases,
     large_values_are_filled_and_found_on_their_own_connection,
-    a_release_is_not_overtaken_by_the_acquisition_it_undoes,
+    what_changes_a_key_goes_over_one_connection,
     a_large_fill_that_is_overtaken_by_its_release_is_refused,
 );
 
@@ -254,21 +255,35 @@ async fn large_values_are_filled_and_found_on_their_own_connection(kind: Kind) {
     }
 }
 
-/// Over several connections, of which each key has its own.
-async fn a_release_is_not_overtaken_by_the_acquisition_it_undoes(kind: Kind) {
+async fn what_changes_a_key_goes_over_one_connection(kind: Kind) {
     let server = start(kind);
     let remote = connect(&server, 3).await;
-    for round in 0..300_u32 {
-        let key = key(&format!("dropped {round}"));
-        let (one, other) = (lease(1), lease(2));
-        // Polled once, or for a while.
-        let patience = Duration::from_micros(u64::from(round % 10) * 20);
-        let taken = remote.acquire(&key, claim(&one), soon());
-        let _ = tokio::time::timeout(patience, taken).await;
-        let _ = remote.release(&key, &one, None, soon()).await.unwrap();
-        let granted = acquire(&remote, &key, &other).await;
-        assert_eq!(granted, Acquired::Granted, "round {round}");
+    let monitor = server.monitor().unwrap();
+    let keys: Vec<_> = (0..30).map(|at| key(&format!("one {at}"))).collect();
+    for round in 0..3 {
+        for key in &keys {
+            let one = lease(round);
+            remote.remove(key, soon()).await.unwrap();
+            acquire(&remote, key, &one).await;
+            remote.renew(key, &one, LIFE, soon()).await.unwrap();
+            let value = Bytes::from_static(b"value");
+            fill(&remote, key, &one, &value).await;
+            remote.set(key, value, LIFE, soon()).await.unwrap();
+            remote.release(key, &one, None, soon()).await.unwrap();
+        }
     }
+    let commands = traffic(&monitor);
+    let mut all = HashSet::new();
+    for key in &keys {
+        let of_key = commands.iter().filter(|command| {
+            let names_it = |arg: &Vec<u8>| arg == key.as_bytes();
+            !command.from_script() && command.args.iter().any(names_it)
+        });
+        let clients: HashSet<_> = of_key.map(|command| &command.client).collect();
+        assert_eq!(clients.len(), 1, "{key}");
+        all.extend(clients);
+    }
+    assert_eq!(all.len(), 3, "the keys are spread over all");
 }
 
 async fn a_large_fill_that_is_overtaken_by_its_release_is_refused(kind: Kind) {
