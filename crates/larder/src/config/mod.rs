@@ -46,14 +46,21 @@
 //! Where the server has an ACL, larder's user needs these commands, on the keys under the prefix:
 //!
 //! ```text
-//! ACL SETUSER app on >password ~cache:* +get +getrange +set +unlink +time +select +ping +info
+//! ACL SETUSER app on >password ~cache:* +get +getrange +set +del +unlink +strlen +pttl +pexpire
+//!     +multi +exec +eval +evalsha +time +select +info +ping +client|tracking
 //! ```
 //!
+//! - Without `CLIENT TRACKING` or `PING` larder cannot hear of what other processes write: it asks the
+//!   server for each value, or trusts its memory as the cache's [`Coherence`](crate::Coherence) says.
+//!   [`Health::near`](crate::Health::near) says so.
+//! - Without `EVAL` and `EVALSHA`, and the commands that the scripts call, nothing that a loader brings
+//!   is stored on the server, and nothing can be removed.
 //! - Without `TIME` nobody could say how old a value is, so it is an error at start. So is `SELECT`
 //!   where the database is not 0; with 0 it is not needed.
 //! - Without `INFO`, a value from before a restart of the server is not known as such, and counts as
 //!   fresh until its TTL is over. [`RemoteHealth::notes`](crate::RemoteHealth::notes) say so.
-//! - Without `PING` nothing is missing: that the server refuses it is an answer too.
+//! - `HELLO` and `AUTH` need no right. `CLIENT SETINFO`, which tells the server the client's name, may
+//!   be refused. No other command is ever sent.
 
 mod builder;
 mod defaults;

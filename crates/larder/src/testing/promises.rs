@@ -257,7 +257,9 @@ pub(super) async fn deadline<R: Remote>(kit: &Kit<R>) -> Verdict {
         within("release", budget, remote.release(&key, &lease, None, end())).await?;
         within("health", budget, remote.health(end())).await?;
     }
-    // What timed out must not be taken for a later call's answer.
+    // What timed out must not be taken for a later call's answer. Another key, since a write that
+    // timed out may still take effect.
+    let key = kit.key("after the deadline")?;
     let small = Bytes::from_static(b"small");
     kit.set(&key, small.clone(), LONG).await?;
     same(&key, kit.get(&key).await?.as_ref(), Some(&small))

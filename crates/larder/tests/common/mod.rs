@@ -118,6 +118,15 @@ pub fn names(monitor: &Monitor) -> Vec<String> {
     commands.iter().map(Recorded::name).collect()
 }
 
+/// How often a value was written, by a command or within a script. Leases are none.
+pub fn writes(monitor: &Monitor) -> usize {
+    let writes = |command: &&Recorded| {
+        let key = command.args.get(1).map(Vec::as_slice).unwrap_or_default();
+        command.name() == "SET" && !key.starts_with(b"cache:lease:")
+    };
+    traffic(monitor).iter().filter(writes).count()
+}
+
 /// Runs each named test once on Valkey and once on Redis.
 macro_rules! on_each_server {
     ($($test:ident),+ $(,)?) => {

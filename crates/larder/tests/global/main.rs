@@ -426,7 +426,7 @@ async fn an_unreachable_server_is_not_usable_and_heals(kind: Kind) {
         "the application runs on"
     );
     assert_eq!(get::<u8>("key").await, None);
-    assert!(matches!(set("key", &1).await, Err(Error::Remote { .. })));
+    assert!(matches!(set("key", &1).await, Err(Error::Pending { .. })));
     assert!(global::health().await.unwrap().is_degraded());
     server.restart().unwrap();
     eventually("it heals", async || {

@@ -1,14 +1,17 @@
 //! Servers that answer, and refuse: who asks, what is asked, or how much.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use larder::remote::RemoteError;
 use larder::remote::valkey::ConnectError;
-use larder::{Config, Error, Larder};
+use larder::{Config, Error, Larder, NearTrust};
 use larder_servers::{Kind, NotAServer, Reply, Server};
-
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::common::{
-    Runs, config, eventually, larder, larder_with, millis, on_each_server, soon, start,
+    Runs, always, config, eventually, larder, larder_with, millis, on_each_server, soon, start,
 };
 use super::{bare, get};
 
@@ -21,7 +24,7 @@ on_each_server!(
     a_command_that_nothing_works_without_is_named_with_the_way_to_grant_it,
     a_right_that_is_taken_away_meanwhile_shows_at_the_next_connection,
     a_heartbeat_that_is_refused_is_an_answer,
-    the_documented_rights_are_enough,
+    the_documented_rights_are_enough_and_each_is_needed,
     a_user_who_may_not_write_gets_the_servers_answer,
     a_database_out_of_range_is_an_error_that_names_it,
     a_full_server_refuses_writes_and_reads_go_on,
@@ -139,7 +142,8 @@ async fn a_right_that_is_taken_away_meanwhile_shows_at_the_next_connection(kind:
     assert!(larder.health().await.is_usable());
     server.command(&["ACL", "SETUSER", "app", "-time"]).unwrap();
     let kill = ["CLIENT", "KILL", "USER", "app"];
-    assert_eq!(server.command(&kill).unwrap(), Reply::Int(1));
+    // The connection for requests, and the one that listens.
+    assert_eq!(server.command(&kill).unwrap(), Reply::Int(2));
     eventually("the health says why", async || {
         larder
             .health()
@@ -177,24 +181,108 @@ async fn a_heartbeat_that_is_refused_is_an_answer(kind: Kind) {
     .await;
 }
 
-async fn the_documented_rights_are_enough(kind: Kind) {
-    let rights = "+get +getrange +set +unlink +time +select +ping +info";
-    assert!(include_str!("../../src/config/mod.rs").contains(rights));
-    let rights: Vec<_> = ["-@all"].into_iter().chain(rights.split(' ')).collect();
-    let server = with_user(kind, &rights);
-    let config = config(&server).username("app").password("secret");
-    let larder = larder_with(config.database(2)).await;
-    let cache = bare(&larder);
-    // The large value is read in two steps, on a connection of its own.
-    for value in ["Ann".to_owned(), "x".repeat(100_000)] {
-        cache.set(&1, value.clone()).await.unwrap();
-        for _ in 0..2 {
-            assert_eq!(get(&cache, 1).await.as_deref(), Some(value.as_str()));
-        }
-        assert!(cache.remove(&1).await.unwrap());
+/// Each right with what fails without it.
+const RIGHTS: [(&str, &str); 18] = [
+    ("+get", "get"),
+    ("+getrange", "get a large value"),
+    ("+set", "set"),
+    ("+del", "set"),
+    ("+unlink", "remove"),
+    ("+strlen", "fill"),
+    ("+pttl", "wait for another's load"),
+    ("+pexpire", "fill after a long load"),
+    ("+multi", "set"),
+    ("+exec", "set"),
+    ("+eval", "remove"),
+    ("+evalsha", "remove"),
+    ("+time", "start"),
+    ("+select", "start"),
+    ("+info", "tell the server's run"),
+    ("+ping", "hear of changes"),
+    ("+client|tracking", "hear of changes"),
+    ("~cache:*", "set"),
+];
+
+async fn the_documented_rights_are_enough_and_each_is_needed(kind: Kind) {
+    let page = include_str!("../../src/config/mod.rs");
+    let rights = page.split_once("ACL SETUSER app on >password ").unwrap().1;
+    let mut documented: Vec<_> = rights
+        .split("```")
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .filter(|word| word.starts_with(['+', '~']))
+        .collect();
+    let mut tested: Vec<_> = RIGHTS.iter().map(|(right, _)| *right).collect();
+    documented.sort_unstable();
+    tested.sort_unstable();
+    assert_eq!(documented, tested);
+
+    let server = start(kind);
+    assert_eq!(works(&server, &tested).await, Ok(()));
+    for (without, failing) in RIGHTS {
+        let rest: Vec<_> = tested.iter().copied().filter(|r| *r != without).collect();
+        assert_eq!(works(&server, &rest).await, Err(failing), "{without}");
     }
+}
+
+/// Does all that larder can as a user with these rights alone, or says what fails.
+async fn works(server: &Server, rights: &[&str]) -> Result<(), &'static str> {
+    let mut command = vec!["ACL", "SETUSER", "app", "reset", "on", ">secret"];
+    command.extend(rights);
+    assert_eq!(server.command(&command).unwrap().as_str(), Some("OK"));
+    server.command(&["FLUSHALL"]).unwrap();
+    server.command(&["SCRIPT", "FLUSH"]).unwrap();
+    let open = async || {
+        let config = config(server).username("app").password("secret");
+        let larder = Larder::with(config.database(2).build().unwrap()).await;
+        larder.map_err(|_| "start")
+    };
+    let good = |fine: bool, what| if fine { Ok(()) } else { Err(what) };
+    let (larder, other) = (open().await?, open().await?);
     let health = larder.health().await;
-    assert!(health.is_usable() && health.remote.notes.is_empty());
+    good(health.is_usable(), "answer")?;
+    good(health.remote.notes.is_empty(), "tell the server's run")?;
+    good(health.near == NearTrust::Trusted, "hear of changes")?;
+    let cache = bare(&larder);
+    good(cache.set(&1, "Ann".to_owned()).await.is_ok(), "set")?;
+    good(get(&cache, 1).await.as_deref() == Some("Ann"), "get")?;
+    // It is read in two steps, on a connection of its own.
+    let large = "x".repeat(100_000);
+    good(cache.set(&2, large.clone()).await.is_ok(), "set")?;
+    for _ in 0..2 {
+        let found = get(&cache, 2).await;
+        good(found == Some(large.clone()), "get a large value")?;
+    }
+    for key in [1, 2] {
+        good(matches!(cache.remove(&key).await, Ok(true)), "remove")?;
+    }
+    cache
+        .get_or_load(&3, always("loaded".to_owned()))
+        .await
+        .unwrap();
+    good(cache.stats().fills == 1, "fill")?;
+
+    // Longer than a lease lives by itself; another larder waits for it.
+    let begun = Arc::new(Notify::new());
+    let load = tokio::spawn({
+        let (cache, begun) = (cache.clone(), Arc::clone(&begun));
+        async move {
+            let slow = || async {
+                begun.notify_one();
+                tokio::time::sleep(millis(3_600)).await;
+                Ok::<_, Infallible>("loaded".to_owned())
+            };
+            cache.get_or_load(&4, slow).await.unwrap();
+        }
+    });
+    soon("the load", begun.notified()).await;
+    let others = bare(&other);
+    let asked = others.get_or_load(&4, always("another".to_owned()));
+    let asked = tokio::time::timeout(millis(300), asked).await;
+    good(asked.is_err(), "wait for another's load")?;
+    soon("the load", load).await.unwrap();
+    good(cache.stats().fills == 2, "fill after a long load")
 }
 
 async fn a_user_who_may_not_write_gets_the_servers_answer(kind: Kind) {
@@ -202,7 +290,7 @@ async fn a_user_who_may_not_write_gets_the_servers_answer(kind: Kind) {
     let larder = larder_with(config(&server).username("app").password("secret")).await;
     let cache = bare(&larder);
     let error = cache.set(&1, "Ann".to_owned()).await.unwrap_err();
-    let Error::Remote {
+    let Error::Pending {
         source: RemoteError::Refused { code, .. },
         ..
     } = &error
@@ -213,7 +301,9 @@ async fn a_user_who_may_not_write_gets_the_servers_answer(kind: Kind) {
     let runs = Runs::default();
     let value = cache.get_or_load(&1, runs.load("loaded".to_owned())).await;
     assert_eq!((value.unwrap().as_str(), runs.get()), ("loaded", 1));
-    assert_eq!(cache.stats().fills_failed, 1);
+    // Not even a lease can be taken, and without one nothing is filled.
+    let stats = cache.stats();
+    assert_eq!((stats.fills, stats.fills_refused), (0, 1));
 }
 
 async fn a_database_out_of_range_is_an_error_that_names_it(kind: Kind) {
@@ -259,7 +349,7 @@ async fn a_full_server_refuses_writes_and_reads_go_on(kind: Kind) {
         .command(&["CONFIG", "SET", "maxmemory", "1"])
         .unwrap();
     let error = cache.set(&2, "Bob".to_owned()).await.unwrap_err();
-    let Error::Remote {
+    let Error::Pending {
         source: RemoteError::Refused { code, .. },
         ..
     } = &error
@@ -277,7 +367,13 @@ async fn a_full_server_refuses_writes_and_reads_go_on(kind: Kind) {
         let value = cache.get_or_load(&3, runs.load("loaded".to_owned())).await;
         assert_eq!((value.unwrap().as_str(), runs.get()), ("loaded", turn));
     }
-    assert_eq!(cache.stats().fills_failed, 2);
+    // No room for a lease either.
+    let stats = cache.stats();
+    assert_eq!((stats.fills, stats.fills_refused), (0, 2));
+    eventually("what could not be replaced is removed", async || {
+        larder.health().await.pending_writes == 0
+    })
+    .await;
     assert!(cache.remove(&1).await.unwrap(), "a removal makes room");
     assert!(larder.health().await.is_usable());
     server
@@ -303,7 +399,7 @@ async fn a_value_over_the_servers_limit_is_an_error_and_others_go_on(kind: Kind)
     for _ in 0..3 {
         let too_large = cache.set(&2, "x".repeat(3 << 20)).await;
         assert!(
-            matches!(too_large, Err(Error::Remote { .. })),
+            matches!(too_large, Err(Error::Pending { .. })),
             "{too_large:?}"
         );
         tokio::time::sleep(millis(50)).await;
