@@ -76,6 +76,10 @@ impl MemoryRemote {
         }))
     }
 
+    fn expires(&self, key: &StoredKey) -> Option<Tick> {
+        Some(self.0.entries.get(key.as_str())?.expires)
+    }
+
     fn get_now(&self, key: &StoredKey) -> Option<Bytes> {
         let now = self.0.clock.now();
         let entry = self.0.entries.get(key.as_str())?;
@@ -123,8 +127,10 @@ impl MemoryRemote {
     ) -> Result<Bytes, RemoteError> {
         let leases = self.0.leases.lock();
         if let Some(there) = self.get_now(key) {
-            // Again, so that it lives long enough.
-            self.put(key, there.clone(), ttl.unwrap_or(MAX_TTL))?;
+            let until = self.0.clock.now().plus(ttl.unwrap_or(MAX_TTL));
+            if self.expires(key).is_some_and(|expires| expires < until) {
+                self.put(key, there.clone(), ttl.unwrap_or(MAX_TTL))?;
+            }
             return Ok(there);
         }
         self.put(key, value.clone(), ttl.unwrap_or(MAX_TTL))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{leases, promises, pushes};
+use super::{leases, promises, pushes, together};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey, Tenant};
 use crate::load::catch_panic;
 use crate::remote::{Deadline, Remote};
@@ -105,6 +105,22 @@ async fn values<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
         "no method waits past its deadline, and later calls do not suffer from that",
         || promises::deadline(kit),
     )
+    .await;
+    b.check("several values are read at once, in order", || {
+        together::many(kit)
+    })
+    .await;
+    b.check("`keep` writes where there is nothing", || {
+        together::keep(kit)
+    })
+    .await;
+    b.check("`keep` prolongs a life, and never cuts it", || {
+        together::keep_prolongs(kit)
+    })
+    .await;
+    b.check("`splice` writes all but the beginning", || {
+        together::splice(kit)
+    })
     .await;
     b.check("dropping a future is safe at any point", || {
         promises::dropped(kit)

@@ -54,9 +54,14 @@ enum Fault {
     AnswersTooSoon,
     AnswersNothing,
     PanicsUnheard,
+    // Several at once, and several steps in one.
+    LeavesOutTheAbsent,
+    KeepsTheNewer,
+    KeepsAsItIs,
+    SplicesWhole,
 }
 
-const FAULTS: [(Fault, &str); 38] = [
+const FAULTS: [(Fault, &str); 42] = [
     (Fault::TextOnly, "bytes come back"),
     (Fault::CutsLarge, "bytes come back"),
     (Fault::WholeSeconds, "a value is gone"),
@@ -95,6 +100,10 @@ const FAULTS: [(Fault, &str); 38] = [
     (Fault::AnswersTooSoon, "before a question is answered"),
     (Fault::AnswersNothing, "was not answered"),
     (Fault::PanicsUnheard, "may go at any time"),
+    (Fault::LeavesOutTheAbsent, "in order"),
+    (Fault::KeepsTheNewer, "where there is nothing"),
+    (Fault::KeepsAsItIs, "prolongs a life"),
+    (Fault::SplicesWhole, "all but the beginning"),
 ];
 
 #[derive(Debug)]
@@ -286,6 +295,58 @@ impl Remote for Broken {
             }
             Ok(was_there || self.fault == Fault::SecondRemoveTrue)
         })
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(async move {
+            let mut found = self.store.get_many(keys, deadline).await?;
+            if self.is(Fault::LeavesOutTheAbsent) {
+                found.retain(Option::is_some);
+            }
+            Ok(found)
+        })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(async move {
+            match self.fault {
+                Fault::KeepsTheNewer => {
+                    let ttl = ttl.unwrap_or(secs(60));
+                    self.store.set(key, value.clone(), ttl, deadline).await?;
+                    Ok(value)
+                }
+                Fault::KeepsAsItIs if self.store.get(key, deadline).await?.is_some() => {
+                    Ok(self.store.get(key, deadline).await?.unwrap_or(value))
+                }
+                _ => self.store.keep(key, value, ttl, deadline).await,
+            }
+        })
+    }
+
+    fn splice<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        kept: usize,
+        value: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        let kept = if self.is(Fault::SplicesWhole) {
+            0
+        } else {
+            kept
+        };
+        self.store.splice(key, kept, value, ttl, deadline)
     }
 
     fn acquire<'a>(

@@ -72,6 +72,7 @@ pub(crate) fn envelope(codec: Codec, original: Option<&str>, payload: &[u8]) -> 
             remove: 1,
             expire: 2,
         }],
+        &[],
         |out| {
             out.extend_from_slice(payload);
             Ok(())
