@@ -67,6 +67,10 @@ fn whole(time: Duration) -> Duration {
 }
 
 /// How one call is to be served.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of the caller's own"
+)]
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) lifetime: Lifetime,
@@ -119,7 +123,7 @@ pub enum Refresh {
     Never,
     /// Once this share of its TTL has passed, above 0 and below 1.
     After(f64),
-    /// At random, the likelier the nearer its end is and the longer the load took (XFetch, by
+    /// At random, the likelier the nearer its end is and the longer the load took (`XFetch`, by
     /// Vattani, Chierichetti and Lowenstein, 2015). The factor is usually 1; above it, earlier.
     ByCost(f64),
 }
@@ -153,6 +157,10 @@ pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 pub(crate) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
 
 /// Everything about a cache that its opener chooses, types aside.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of the opener's own"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) lifetime: Lifetime,

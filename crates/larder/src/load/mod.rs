@@ -59,12 +59,15 @@
 //! spent waiting for another process's load are not remote time, and have limits of their own.
 //!
 //! The protocol between processes is in `docs/decisions/0005-one-load-in-the-fleet.md`. The I/O
-//! around the decisions is in [`fetch`]. What could not reach the server waits in [`recovery`].
+//! around the decisions is in [`fetch`], [`lead`], [`land`] and [`background`]. What could not reach the server waits in [`recovery`].
 
+mod background;
 mod chain;
 mod failed;
 mod failure;
 mod fetch;
+mod land;
+mod lead;
 mod lease;
 mod loader;
 #[cfg(test)]

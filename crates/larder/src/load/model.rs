@@ -13,7 +13,11 @@ use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::space::Space;
 
-#[allow(dead_code, reason = "the model needs no leases and no limits")]
+#[allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "it is there twice on purpose, and the model needs no leases and no limits"
+)]
 #[path = "table.rs"]
 mod table;
 
@@ -152,10 +156,10 @@ fn a_leader_that_leaves_hands_over() {
 fn a_waiter_that_leaves_takes_nobody_along() {
     check(|| {
         let cache = Cache::new();
-        let (leaver, leader) = (Arc::clone(&cache), Arc::clone(&cache));
+        let (left, stays) = (Arc::clone(&cache), Arc::clone(&cache));
         let leaver = spawn(async move {
-            let near = || leaver.near.lock().clone();
-            let joined = leaver
+            let near = || left.near.lock().clone();
+            let joined = left
                 .table
                 .join(&KEY, watch::Proof::LOCAL, |_| true, None, near);
             // Polled once at most, and dropped: as the leader, or as one who waits.
@@ -165,7 +169,7 @@ fn a_waiter_that_leaves_takes_nobody_along() {
             }
         });
         let others = [0, 1].map(|drops| {
-            let cache = Arc::clone(&leader);
+            let cache = Arc::clone(&stays);
             spawn(async move { cache.get(drops).await })
         });
         leaver.join().unwrap();

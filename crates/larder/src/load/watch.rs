@@ -46,8 +46,7 @@ impl Proof {
     }
 
     fn stripe(self) -> usize {
-        // No more than `STRIPE_BITS` are left.
-        (self.0 & (STRIPES as u64 - 1)) as usize
+        usize::from(self.stripe_number())
     }
 
     /// A proof of the same key, from when `then` was taken.
@@ -56,8 +55,8 @@ impl Proof {
     }
 
     pub(crate) fn stripe_number(self) -> u16 {
-        // As many as there are stripes.
-        u16::try_from(self.stripe()).unwrap_or(u16::MAX)
+        let [low, high, ..] = self.0.to_le_bytes();
+        u16::from_le_bytes([low, high])
     }
 
     pub(crate) fn to_bits(self) -> u64 {

@@ -117,7 +117,9 @@ impl Scope {
             Some(stripes) => {
                 let mut all = Vec::new();
                 stripes.lock().drain(|stripe| all.push(stripe));
-                all.into_iter().for_each(|stripe| watch.mark_at(stripe));
+                for stripe in all {
+                    watch.mark_at(stripe);
+                }
             }
         }
     }
@@ -238,7 +240,7 @@ impl Scopes {
 
     /// The same, by the stamps as they were last read: what was read during a call is as new as the
     /// call, even where nobody tells of later changes.
-    pub(crate) fn standing_as_read(&self, borne: &Borne, stamps: Stamps<'_>) -> Standing {
+    pub(crate) fn standing_as_read(borne: &Borne, stamps: Stamps<'_>) -> Standing {
         Self::compare(borne, stamps, Scope::last)
     }
 
@@ -269,11 +271,13 @@ impl Scopes {
 
     /// Records what is to be kept near, or loaded, under `proof`; `false` where a scope has
     /// changed since.
-    pub(crate) fn record(&self, borne: &Borne, proof: Proof) -> bool {
-        // All of them: the one that is changed next is not known.
-        borne
-            .iter()
-            .fold(true, |holds, scope| scope.record(proof) && holds)
+    pub(crate) fn record(borne: &Borne, proof: Proof) -> bool {
+        let mut holds = true;
+        for scope in &**borne {
+            // Each of them: it is not known which is changed next.
+            holds &= scope.record(proof);
+        }
+        holds
     }
 
     fn scope(&self, of: &str, is_lasting: bool, marks_all: bool) -> Arc<Scope> {

@@ -62,7 +62,9 @@ mod tests {
     fn what_went_in_comes_out_once_as_a_list_and_as_a_bitmap() {
         for count in [0, 1, FEW, FEW + 1, 5_000] {
             let mut stripes = Stripes::new();
-            let mut all: Vec<u16> = (0..count).map(|n| (n * 40_503 % 65_536) as u16).collect();
+            // Odd, so each comes once.
+            let spread = |n: usize| u16::try_from(n * 40_503 % 65_536).unwrap();
+            let mut all: Vec<u16> = (0..count).map(spread).collect();
             all.iter()
                 .chain(&all)
                 .for_each(|stripe| stripes.insert(*stripe));

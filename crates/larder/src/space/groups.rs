@@ -66,12 +66,9 @@ impl Shared {
         let answer = answer.await;
         // Again: what was read meanwhile may be the stamp from before.
         scope.change(&self.watch);
-        let source = match answer {
-            Ok(_) => {
-                recovery.done(&scope.key);
-                return Ok(());
-            }
-            Err(source) => source,
+        let Err(source) = answer else {
+            recovery.done(&scope.key);
+            return Ok(());
         };
         if matches!(source, RemoteError::Closed) {
             return Err(Error::Closed);

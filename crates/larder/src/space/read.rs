@@ -18,7 +18,7 @@ use crate::near::{Engine, Life, NearRef, Stored};
 use crate::options::Call;
 use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, RemoteError, ServerTime};
-use crate::scope::Standing;
+use crate::scope::{Scopes, Standing};
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
@@ -115,7 +115,7 @@ pub(crate) struct Read {
     /// Taken before.
     pub(crate) proof: Proof,
     /// Whether the stamps that every value of the key bears were read in the same call.
-    pub(crate) just_read: bool,
+    pub(crate) has_base: bool,
 }
 
 /// Both at once, on the caller's task: the first is polled first.
@@ -250,7 +250,7 @@ where
             };
         }
         let base = self.base(at.tenant);
-        let mut just_read = false;
+        let mut has_base = false;
         let asked = async {
             if self.shared.scopes.stamps(&base).is_some() {
                 return server.remote.get(key, deadline).await;
@@ -259,7 +259,7 @@ where
             // again once there is a value to judge.
             let known = self.know(server, &base, None, deadline);
             let (value, known) = join(server.remote.get(key, deadline), known).await;
-            just_read = known.is_ok();
+            has_base = known.is_ok();
             value
         };
         let answer = match (&kept, self.options.remote_soft_timeout) {
@@ -276,7 +276,7 @@ where
                 let read = Read {
                     bytes,
                     proof,
-                    just_read,
+                    has_base,
                 };
                 self.judge(server, at, key, &read, call, deadline).await
             }
@@ -391,7 +391,7 @@ where
         let borne = scopes.with_tags(&base, at.tenant, &tags);
         let mut standing = scopes.standing(&borne, stamps);
         if standing == Standing::Unknown {
-            let unknown = borne.get(if read.just_read { base.len() } else { 0 }..);
+            let unknown = borne.get(if read.has_base { base.len() } else { 0 }..);
             let unknown = unknown.unwrap_or_default();
             if let Err(error) = self.know(server, unknown, None, deadline).await {
                 tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
@@ -401,7 +401,7 @@ where
                     seen: bytes.clone(),
                 };
             }
-            standing = scopes.standing_as_read(&borne, stamps);
+            standing = Scopes::standing_as_read(&borne, stamps);
         }
         if standing == Standing::Removed {
             return Look::Missed {
@@ -442,7 +442,7 @@ where
         if weight.is_some()
             && call.store
             && self.near_tier().is_some()
-            && scopes.record(&borne, proof)
+            && Scopes::record(&borne, proof)
             && self.holds(proof)
         {
             let _counted = self.near_insert(at.to_key(), stored.clone());

@@ -25,6 +25,7 @@ pub(crate) struct Marked {
 }
 
 /// What an envelope says of its scopes.
+#[derive(Clone, Copy)]
 pub(crate) struct Scoped<'a> {
     pub(crate) stamps: &'a [Stamp],
     pub(crate) tags: &'a [Tag],
@@ -158,15 +159,14 @@ impl<K: Hash + Eq, V> Space<K, V> {
         }
         let mut stamps = Vec::with_capacity(found.len());
         for (scope, bytes) in late.iter().zip(found) {
-            let bytes = match bytes {
-                Some(bytes) => bytes,
+            let bytes = if let Some(bytes) = bytes {
+                bytes
+            } else {
                 // There was none, and whoever invalidates makes one: if this one is taken, nobody did.
-                None => {
-                    let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
-                    let ttl = scope.life(life, STAMP_LIFE);
-                    let keep = server.remote.keep(&scope.key, fresh.clone(), ttl, deadline);
-                    keep.await.ok().filter(|there| *there == fresh)?
-                }
+                let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
+                let ttl = scope.life(life, STAMP_LIFE);
+                let keep = server.remote.keep(&scope.key, fresh.clone(), ttl, deadline);
+                keep.await.ok().filter(|there| *there == fresh)?
             };
             stamps.push(Stamp::from_bytes(&bytes)?);
         }

@@ -13,7 +13,7 @@ use crate::load::Loaded;
 use crate::near::{Admission, Engine, Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::remote::RemoteError;
-use crate::scope::Borne;
+use crate::scope::{Borne, Scopes};
 use crate::time::Tick;
 use crate::unwind::caught;
 use crate::value::CacheValue;
@@ -61,7 +61,7 @@ where
             self.counters.sets.up();
             let proof = self.proof(&key);
             let stored = self.stored(value, life, weight, true, proof, Duration::ZERO);
-            self.shared.scopes.record(&borne, proof);
+            Scopes::record(&borne, proof);
             return self.set_near(at, &key, stored);
         };
         let payload = server.payload(&*value).map_err(|source| Error::Encode {
@@ -84,7 +84,7 @@ where
             let alone = watch.is_unmarked(mark);
             let mark = watch.mark(&key);
             if let (true, Some(weight)) = (alone, weight)
-                && space.shared.scopes.record(&borne, mark)
+                && Scopes::record(&borne, mark)
             {
                 // What the server refused for its own reasons may be served here for a short
                 // while; the caller is told all the same.

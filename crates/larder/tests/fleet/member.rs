@@ -26,8 +26,8 @@ pub(crate) fn serve(mut orders: Orders) {
     let member = runtime.block_on(async {
         let config = Config::builder().url(url).timeout(Duration::from_secs(2));
         let larder = Larder::with(config.build().unwrap()).await.unwrap();
-        let cache = larder.cache("fleet").ttl(Duration::from_secs(600));
-        let cache = cache.stale(Duration::from_secs(600)).build().unwrap();
+        let cache = larder.cache("fleet").ttl(Duration::from_mins(10));
+        let cache = cache.stale(Duration::from_mins(10)).build().unwrap();
         Arc::new(Member {
             larder,
             cache,

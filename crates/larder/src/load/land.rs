@@ -1,0 +1,236 @@
+//! Lands a flight: its value goes to all who wait, and into both tiers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout_at;
+
+use super::lease::Held;
+use super::table::{Landing, Lead};
+use crate::entry::tags_of;
+use crate::gate::Stay;
+use crate::key::{CacheKey, StoredKey, Tag};
+use crate::near::{Life, Stored};
+use crate::options::Lifetime;
+use crate::outcome::{Found, Freshness, Outcome, Source};
+use crate::remote::Deadline;
+use crate::scope::{Borne, Scopes};
+use crate::space::{Marked, Scoped, Space};
+use crate::value::CacheValue;
+use crate::wire::Stamp;
+
+/// A loaded value on its way into the tiers.
+pub(super) struct Landed<V> {
+    pub(super) value: Arc<V>,
+    /// `None` where it cannot be stored.
+    pub(super) key: Option<StoredKey>,
+    /// What it bears that was known before the load; `None` where it cannot be stored.
+    pub(super) marked: Option<Marked>,
+    /// Tags that only the value revealed.
+    pub(super) late: Vec<Box<str>>,
+    pub(super) lifetime: Lifetime,
+    pub(super) cost: Duration,
+    /// What is left of the time that the call grants to the remote (G3): the loader's is its own.
+    pub(super) remote_time: Duration,
+}
+
+/// What a loaded value is to bear on the server.
+struct Bearing {
+    /// Of all scopes but the late ones.
+    stamps: Vec<Stamp>,
+    tags: Arc<[Tag]>,
+    late: Borne,
+}
+
+/// A write to the server that ends a load.
+struct Fill<K: std::hash::Hash + Eq, V> {
+    lead: Lead<K, V>,
+    lease: Held,
+    landed: Landed<V>,
+    bearing: Bearing,
+    payload: Vec<u8>,
+    deadline: Deadline,
+    _stay: Stay,
+}
+
+impl<K, V> Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    /// Hands a loaded value to all who wait, and writes it to both tiers.
+    pub(super) async fn land(
+        self: &Arc<Self>,
+        mut lead: Lead<K, V>,
+        landed: Landed<V>,
+    ) -> Landing<V> {
+        let found = Self::loaded(Arc::clone(&landed.value), landed.lifetime.ttl);
+        let lease = lead.lease.take();
+        let deadline = Deadline::after(landed.remote_time);
+        let wanted = landed.key.is_some() && !landed.lifetime.ttl.is_zero();
+        let Some(bearing) = self.bearing(&lead, &landed).filter(|_| wanted) else {
+            if let Some(lease) = lease {
+                lease.leave_note();
+            }
+            if wanted {
+                self.counters.fills_refused.up();
+            }
+            let _ = lead.publish(Ok(found.clone()), || {});
+            return Ok(found);
+        };
+        let payload = match (&self.server, &lease) {
+            (Some(server), Some(_)) => server.payload(&*landed.value),
+            _ => Ok(Vec::new()),
+        };
+        let payload = payload.inspect_err(|error| {
+            tracing::warn!(
+                target: "larder::load",
+                cache = %self.name, %error, "cannot encode a loaded value"
+            );
+        });
+        let payload = payload.ok().filter(|_| lease.is_some());
+        // With late tags it is not known yet whether the value may be kept.
+        let near = (bearing.late.is_empty() || self.server.is_none())
+            .then(|| self.near_entry_of(&lead, &landed, payload.as_ref().map(Vec::len)))
+            .flatten();
+        let (near_key, proof) = (lead.key().clone(), lead.proof());
+        let published = lead.publish(Ok(found.clone()), || {
+            // One that is outdated already would have no effect, except to push out a newer one.
+            if let Some(stored) = near.filter(|_| self.holds(proof)) {
+                let _counted = self.near_insert(near_key, stored);
+            }
+        });
+        match (lease, payload) {
+            (Some(lease), Some(payload)) if !published.voided && !self.shared.gate.has_ended() => {
+                let fill = Fill {
+                    lead,
+                    lease,
+                    landed,
+                    bearing,
+                    payload,
+                    deadline,
+                    _stay: self.shared.gate.stay(),
+                };
+                let waits = fill.bearing.late.is_empty();
+                // In a task of its own: a fill that was sent must be looked after, whether or
+                // not the caller stays.
+                let fill = self.shared.runtime.spawn(Arc::clone(self).fill(fill));
+                if waits {
+                    let _ = timeout_at(deadline.instant(), fill).await;
+                }
+            }
+            (Some(lease), _) => {
+                self.counters.fills_refused.up();
+                lease.leave_note();
+            }
+            (None, _) if self.server.is_some() => self.counters.fills_refused.up(),
+            (None, _) => {}
+        }
+        Ok(found)
+    }
+
+    /// What the value bears, and what of it was not known before; `None` where that cannot be, or
+    /// was invalidated meanwhile.
+    fn bearing(&self, lead: &Lead<K, V>, landed: &Landed<V>) -> Option<Bearing> {
+        let marked = landed.marked.clone()?;
+        let all = marked.tags.iter().map(Tag::as_str);
+        let all = all.chain(landed.late.iter().map(|tag| &**tag));
+        let Ok(tags) = tags_of(all) else {
+            tracing::warn!(
+                target: "larder::load",
+                cache = %self.name, tags = ?landed.late, "not stored: these tags cannot be"
+            );
+            return None;
+        };
+        let late = tags.get(marked.tags.len()..).unwrap_or_default();
+        let tenant = lead.key().tenant.as_ref();
+        let late = self.shared.scopes.of_tags(tenant, late);
+        // So that a change from now on is seen by the flight, and one from before here.
+        let holds = Scopes::record(&late, lead.proof());
+        holds.then_some(Bearing {
+            stamps: marked.stamps,
+            tags,
+            late,
+        })
+    }
+
+    fn near_entry_of(
+        &self,
+        lead: &Lead<K, V>,
+        landed: &Landed<V>,
+        encoded: Option<usize>,
+    ) -> Option<Stored<V>> {
+        let Landed {
+            value,
+            lifetime,
+            cost,
+            ..
+        } = landed;
+        let weight = self.weigh(&lead.key().key, value, encoded).ok()?;
+        let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
+        let (value, proof) = (Arc::clone(value), lead.proof());
+        Some(self.stored(value, life, weight, encoded.is_some(), proof, *cost))
+    }
+
+    /// Writes a loaded value to the server, which refuses it where the key was invalidated since
+    /// the load began (G2). The lead is held until then: who comes meanwhile gets its answer.
+    async fn fill(self: Arc<Self>, fill: Fill<K, V>) {
+        let Fill {
+            lead,
+            lease,
+            landed,
+            bearing,
+            payload,
+            deadline,
+            _stay,
+        } = fill;
+        let (Some(server), Some(key)) = (&self.server, &landed.key) else {
+            return;
+        };
+        let lifetime = landed.lifetime;
+        let mut stamps = bearing.stamps;
+        if !bearing.late.is_empty() {
+            let life = lifetime.total();
+            let late = self.late_stamps(&bearing.late, lead.proof(), life, deadline);
+            let Some(late) = late.await else {
+                self.counters.fills_refused.up();
+                lease.leave_note();
+                return;
+            };
+            stamps.extend(late);
+        }
+        let scoped = Scoped {
+            stamps: &stamps,
+            tags: &bearing.tags,
+        };
+        let filled = match server.seal(key, &payload, lifetime, landed.cost, scoped) {
+            Ok(bytes) => lease.fill(bytes, lifetime.total(), deadline).await,
+            Err(error) => Err(error),
+        };
+        match filled {
+            Ok(true) => self.counters.fills.up(),
+            Ok(false) => {
+                self.counters.fills_refused.up();
+                // Whatever took the lease away, this process may not have heard of it yet.
+                let _known = self.shared.watch.mark(key);
+            }
+            Err(error) => {
+                self.counters.fills_failed.up();
+                tracing::debug!(target: "larder::load", %key, %error, "fill failed");
+            }
+        }
+    }
+
+    /// What a caller gets of a load; `ttl` is zero where the value is not stored.
+    pub(crate) fn loaded(value: Arc<V>, ttl: Duration) -> Found<V> {
+        let outcome = Outcome {
+            source: Source::Loader,
+            freshness: Freshness::Fresh,
+            age: Duration::ZERO,
+            ttl_left: ttl,
+            past_ttl: Duration::ZERO,
+            joined: false,
+        };
+        Found::new(value, outcome)
+    }
+}
