@@ -328,7 +328,8 @@ where
                     && !self.call.force
                     && let Some((found, stored)) = self.space.near_entry(&at)
                 {
-                    if self.space.is_due(&stored) {
+                    // What would not be stored would be loaded at each hit.
+                    if self.call.store && self.space.is_due(&stored) {
                         self.space.refresh(&at, self.call, stored, loader);
                     } else {
                         self.space.slide(&at, self.call, stored);

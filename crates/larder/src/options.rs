@@ -67,6 +67,7 @@ fn whole(time: Duration) -> Duration {
 
 /// How one call is to be served.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Call {
     pub(crate) lifetime: Lifetime,
     /// Whether the call chose its TTL, so that the value does not.
@@ -98,7 +99,9 @@ impl Call {
 
     /// Whether an answer is not staler than the caller takes.
     pub(crate) fn takes(&self, outcome: &Outcome) -> bool {
-        outcome.freshness.is_fresh() || self.max_stale.is_none_or(|most| outcome.past_ttl <= most)
+        // What nobody vouches for may be within its TTL. Zero takes none of that either.
+        let enough = |most: Duration| !most.is_zero() && outcome.past_ttl <= most;
+        outcome.freshness.is_fresh() || self.max_stale.is_none_or(enough)
     }
 }
 
@@ -115,7 +118,7 @@ pub enum Refresh {
     Never,
     /// Once this share of its TTL has passed, above 0 and below 1.
     After(f64),
-    /// At random, the likelier the nearer its end is and the longer the load took (XFetch, by
+    /// At random, the likelier the nearer its end is and the longer the load took (`XFetch`, by
     /// Vattani, Chierichetti and Lowenstein, 2015). The factor is usually 1; above it, earlier.
     ByCost(f64),
 }
@@ -150,6 +153,7 @@ pub(crate) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
 
 /// Everything about a cache that its opener chooses, types aside.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Options {
     pub(crate) lifetime: Lifetime,
     pub(crate) codec: Option<Codec>,

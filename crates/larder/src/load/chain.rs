@@ -107,12 +107,12 @@ mod tests {
             let other = tokio::spawn(async move {
                 let second = within(b, async { wait_for(c).unwrap() }).await;
                 within(c, async {
-                    assert!(wait_for(a).is_err(), "a circle of three")
+                    assert!(wait_for(a).is_err(), "a circle of three");
                 })
                 .await;
                 drop(second);
                 within(c, async {
-                    assert!(wait_for(a).is_ok(), "no longer a circle")
+                    assert!(wait_for(a).is_ok(), "no longer a circle");
                 })
                 .await;
             });

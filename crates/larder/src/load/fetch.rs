@@ -21,9 +21,10 @@ use crate::near::{Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::outcome::{Found, Freshness, Outcome, Source, StaleReason};
 use crate::remote::Deadline;
-use crate::space::{Kept, Look, Seen, Server, Space};
+use crate::space::{Kept, Look, Seen, Space};
 use crate::telemetry::Miss;
 use crate::time::Tick;
+use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::HEADER_LEN;
 
@@ -32,7 +33,7 @@ use crate::wire::HEADER_LEN;
 const POLL_TOLD: Duration = Duration::from_secs(1);
 /// The same, where nothing is told.
 const POLL_BLIND: Duration = Duration::from_millis(50);
-/// How long a refresh that failed is not tried again.
+/// How long a refresh that failed, or that another process is at, is not tried again.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// How far two estimates of one value's age may differ.
 const SAME_AGE: Duration = Duration::from_millis(20);
@@ -120,7 +121,13 @@ where
         if self.now().since(life.born) * 2 < life.fresh_until.since(life.born) {
             return;
         }
+        // For its own times, which may be others than the cache's.
+        let lifetime = Lifetime {
+            ttl: life.fresh_until.since(life.born),
+            stale: life.expires.since(life.fresh_until),
+        };
         let again = |load: Load<V>| ready(load.unchanged().ok_or("it is gone"));
+        let call = Call { lifetime, ..call };
         self.in_background(at, call, stored, Purpose::Slide, again);
     }
 
@@ -158,7 +165,8 @@ where
         let (Some(_pass), Ok(key)) = (self.shared.enter(), self.stored_key(at)) else {
             return;
         };
-        if self.failures.of(at, self.now()).is_some() {
+        let now = self.now();
+        if self.refreshes.of(at, now).is_some() || self.failures.of(at, now).is_some() {
             return;
         }
         let joined = self
@@ -167,14 +175,12 @@ where
         let Joined::Lead(lead) = joined else { return };
         let born = stored.life().born;
         lead.keep(Kept::of(stored, Source::Near, StaleReason::LoaderFailed));
-        if purpose == Purpose::Refresh {
-            self.counters.refreshes.up();
-        }
         let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
         let task = Task {
             call,
             purpose,
             born: Some(born),
+            rests: false,
         };
         self.shared.runtime.spawn(async move {
             let _stay = stay;
@@ -193,7 +199,7 @@ where
             .load_counted(Load::new(None, false), loader, true)
             .await
         {
-            Ok(loaded) => Ok(Self::loaded(loaded.value, Duration::ZERO)),
+            Ok(brought) => Ok(Self::loaded(brought.value, Duration::ZERO)),
             Err(failure) => Err(failure.into_error()),
         }
     }
@@ -221,14 +227,7 @@ where
             let holds = |proof| self.holds(proof);
             let waiter = match self.table.join(at, proof, holds, near) {
                 Joined::Hit(found) => return Seat::Landed(Ok(found)),
-                Joined::Lead(lead) => {
-                    if let Some(failure) = self.failures.of(at, self.now()) {
-                        // Left in peace. The lead is dropped, and passes on.
-                        let kept = self.fallback(at, None, StaleReason::LoaderFailed, call);
-                        return Seat::Landed(kept.ok_or(failure));
-                    }
-                    return Seat::Lead(lead);
-                }
+                Joined::Lead(lead) => return Seat::Lead(lead),
                 Joined::Wait(waiter) => waiter,
                 Joined::Full => {
                     self.counters.overloads.up();
@@ -321,23 +320,29 @@ where
         E: Display + Send + Sync + 'static,
     {
         let near_key = lead.key().clone();
+        // Left in peace: what another process stored since is looked for all the same.
+        let failure = self.failures.of(&near_key.as_ref(), self.now());
         let mut remote_time = self.shared.timeout;
         // A lease that is held already came from a leader who had looked.
         if lead.lease.is_none() {
-            let prepared = match &key {
-                Some(key) => {
-                    self.prepare(&mut lead, &near_key.as_ref(), key, task, &mut remote_time)
-                        .await
-                }
-                None => {
-                    self.counters.missed(Miss::InvalidKey);
-                    None
-                }
+            let rests = failure.is_some();
+            let prepared = if let Some(key) = &key {
+                let task = Task { rests, ..task };
+                self.prepare(&mut lead, &near_key.as_ref(), key, task, &mut remote_time)
+                    .await
+            } else {
+                self.counters.missed(Miss::InvalidKey);
+                None
             };
             if let Some(found) = prepared {
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return (Ok(found), Some(loader));
             }
+        }
+        if let Some(failure) = failure {
+            let landing = self.or_kept(&lead, failure, task);
+            let _ = lead.publish(landing.clone(), || {});
+            return (landing, Some(loader));
         }
         let began = self.now();
         let stale = lead.kept().and_then(|kept| kept.at(began));
@@ -345,19 +350,27 @@ where
             stale.map(|found| found.value),
             task.purpose != Purpose::Answer,
         );
+        if task.purpose == Purpose::Refresh {
+            self.counters.refreshes.up();
+        }
         let loading = self.load_counted(told, loader, task.purpose != Purpose::Slide);
         let loading = chain::within(lead.flight(), loading);
         let landing = match loading.await {
-            Ok(loaded) => {
+            Ok(brought) => {
                 let cost = self.now().since(began);
                 let landed = Landed {
-                    lifetime: self.lifetime(&loaded, task.call),
-                    value: loaded.value,
+                    lifetime: match task.purpose {
+                        // As it was, and not shortened at random again.
+                        Purpose::Slide => task.call.lifetime,
+                        _ => self.lifetime(&brought, task.call),
+                    },
+                    value: brought.value,
                     key: key.filter(|_| task.call.store),
                     cost,
                     remote_time,
                 };
                 self.failures.forget(&near_key.as_ref());
+                self.refreshes.forget(&near_key.as_ref());
                 self.land(lead, landed).await
             }
             Err(failure) => {
@@ -365,18 +378,17 @@ where
                     lease.leave_note();
                 }
                 let now = self.now();
-                if let Some(pause) = self.pause_after(&failure, task) {
-                    let until = now.plus(pause);
-                    self.failures.put(near_key, failure.clone(), now, until);
+                let pause = self.pause_after(&failure);
+                if !pause.is_zero() {
+                    let (key, why) = (near_key.clone(), failure.clone());
+                    self.failures.put(key, why, now, now.plus(pause));
                 }
-                let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
-                let landing = match kept.filter(|found| task.call.takes(&found.outcome)) {
-                    Some(found) => {
-                        self.counters.stale_hits.up();
-                        Ok(found)
-                    }
-                    None => Err(failure),
-                };
+                if task.purpose != Purpose::Answer {
+                    // Who refreshes is not waited for, so each hit would try again at once.
+                    let until = now.plus(REFRESH_PAUSE);
+                    self.refreshes.put(near_key, (), now, until);
+                }
+                let landing = self.or_kept(&lead, failure, task);
                 let _ = lead.publish(landing.clone(), || {});
                 landing
             }
@@ -384,31 +396,45 @@ where
         (landing, None)
     }
 
+    /// A stale value in place of a failure, counted, where the leader found one.
+    fn or_kept(&self, lead: &Lead<K, V>, failure: Failure, task: Task) -> Landing<V> {
+        let now = self.now();
+        let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
+        match kept.filter(|found| task.call.takes(&found.outcome)) {
+            Some(found) => {
+                self.counters.stale_hits.up();
+                Ok(found)
+            }
+            None => Err(failure),
+        }
+    }
+
     /// How long a loaded value lives: as the loader says, or the call, or the value, or the cache.
     pub(crate) fn lifetime(&self, loaded: &Loaded<V>, call: Call) -> Lifetime {
-        let by_value = self.ttl_by.as_ref().filter(|_| !call.own_ttl);
-        let ttl = loaded
-            .ttl
-            .or_else(|| by_value.and_then(|ttl_by| ttl_by(&loaded.value)));
+        let by_value = || {
+            let ttl_by = self.ttl_by.as_ref().filter(|_| !call.own_ttl)?;
+            caught(|| ttl_by(&loaded.value)).unwrap_or_else(|message| {
+                tracing::error!(
+                    target: "larder::load",
+                    cache = self.name.as_str(), %message,
+                    "a value was asked for its TTL and panicked; it has the cache's"
+                );
+                None
+            })
+        };
+        let ttl = loaded.ttl.or_else(by_value);
         call.lifetime
             .with(ttl, loaded.stale)
             .jittered(self.options.jitter)
     }
 
     /// For how long a key is left in peace after this failure.
-    fn pause_after(&self, failure: &Failure, task: Task) -> Option<Duration> {
+    fn pause_after(&self, failure: &Failure) -> Duration {
         let of_type = failure.error_type().and_then(|of| {
             let mut cached = self.options.cached_errors.iter();
             cached.find(|(error, _)| *error == of).map(|(_, ttl)| *ttl)
         });
-        let pause = of_type.unwrap_or(self.options.pause);
-        // Who refreshes is not waited for, so each hit would try again at once.
-        let pause = if task.purpose != Purpose::Answer {
-            pause.max(REFRESH_PAUSE)
-        } else {
-            pause
-        };
-        (!pause.is_zero()).then_some(pause)
+        of_type.unwrap_or(self.options.pause)
     }
 
     /// Looks at the server, and takes the lease where there is something to load: in
@@ -437,7 +463,14 @@ where
         let look = self.look(at, key, lead.proof(), call, deadline).await;
         *remote_time = deadline.left();
         let (may_fill, seen) = match look {
-            Look::Fresh { found, seen, .. } if task.goes_on(&found.outcome, self.now()) => {
+            Look::Fresh {
+                found,
+                stored,
+                seen,
+            } if task.goes_on(&found.outcome, self.now()) => {
+                // What is to be replaced stands, should that fail.
+                let reason = StaleReason::LoaderFailed;
+                lead.keep(Kept::of(stored, Source::Remote, reason));
                 (true, seen)
             }
             Look::Fresh { found, .. } => {
@@ -473,15 +506,15 @@ where
                 (may_fill, seen)
             }
         };
-        let server = self.server.as_ref().filter(|_| may_fill && call.store)?;
-        self.claim(server, lead, at, key, seen, task, remote_time)
-            .await
+        if !may_fill || !call.store || task.rests {
+            return None;
+        }
+        self.claim(lead, at, key, seen, task, remote_time).await
     }
 
     /// Asks for the lease until it is granted, or a value comes, or nothing can be had.
     async fn claim<Q>(
         &self,
-        server: &Server,
         lead: &mut Lead<K, V>,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
@@ -493,6 +526,7 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let server = self.server.as_ref()?;
         let waiter = server.watch.waiter(key);
         let begun = Instant::now();
         loop {
@@ -540,7 +574,10 @@ where
                 }
             };
             if task.purpose != Purpose::Answer {
-                // Another process refreshes.
+                // Another process refreshes. Each hit would ask it again.
+                let now = self.now();
+                let until = now.plus(REFRESH_PAUSE);
+                self.refreshes.put(at.to_key(), (), now, until);
                 return lead.kept().and_then(|kept| kept.at(self.now()));
             }
             if by.is_note() {
@@ -583,7 +620,7 @@ where
         }
         let limit = self.options.load_timeout;
         let result = match timeout(limit, catch_panic(|| loader(told))).await {
-            Ok(Ok(Ok(loaded))) => return Ok(loaded),
+            Ok(Ok(Ok(brought))) => return Ok(brought),
             Ok(Ok(Err(error))) => Failure::loader(error),
             Ok(Err(message)) => Failure::Panicked(message),
             Err(_) => Failure::TimedOut(limit),
@@ -707,6 +744,8 @@ struct Task {
     purpose: Purpose,
     /// When the value was born that is to be replaced in the background.
     born: Option<Tick>,
+    /// Whether nothing will be loaded, since that failed a moment ago.
+    rests: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -726,6 +765,7 @@ impl Task {
             call,
             purpose: Purpose::Answer,
             born: None,
+            rests: false,
         }
     }
 

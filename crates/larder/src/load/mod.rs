@@ -38,22 +38,22 @@
 //! The I/O around these decisions is in [`fetch`].
 
 mod chain;
-mod failed;
 mod failure;
 mod fetch;
 mod lease;
 mod loader;
 mod recovery;
+mod resting;
 mod run;
 mod table;
 mod watch;
 
-pub(crate) use failed::Failures;
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;
 pub use loader::{Load, Loaded};
 pub(crate) use recovery::Recovery;
+pub(crate) use resting::Resting;
 pub(crate) use run::catch_panic;
 pub(crate) use table::Table;
 pub(crate) use watch::{Proof, Stream, Watch};

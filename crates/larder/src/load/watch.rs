@@ -43,8 +43,8 @@ impl Proof {
         self.0 >> STRIPE_BITS
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "`STRIPE_BITS` are left")]
     fn stripe(self) -> usize {
-        // No more than `STRIPE_BITS` are left.
         (self.0 & (STRIPES as u64 - 1)) as usize
     }
 
@@ -112,15 +112,15 @@ impl Watch {
 
     /// Learns from the remote how it will tell of changes.
     pub(crate) fn told(&self, pushes: Pushes) {
-        match pushes {
-            Pushes::None => self.stream.send_replace(Stream::None),
+        let stream = match pushes {
+            // There is no answer to wait for: each entry is believed for a time of its own.
+            Pushes::None => Stream::None,
             // What is told before the change is done needs no trust.
-            Pushes::AtOnce => {
-                self.trusted_until.store(u64::MAX, Ordering::SeqCst);
-                self.stream.send_replace(Stream::Live)
-            }
+            Pushes::AtOnce => Stream::Live,
             Pushes::Later => return,
         };
+        self.trusted_until.store(u64::MAX, Ordering::SeqCst);
+        self.stream.send_replace(stream);
     }
 
     fn stripe(&self, key: &str) -> usize {
@@ -180,14 +180,19 @@ impl Watch {
     pub(crate) fn health(&self) -> NearTrust {
         let reason = match self.stream() {
             Stream::None => return NearTrust::Untold,
-            Stream::Live if self.is_trusted() => return NearTrust::Trusted,
+            Stream::Live if self.is_answered() => return NearTrust::Trusted,
             Stream::Live | Stream::Begun => "the server does not answer".to_owned(),
             Stream::Down(reason) => reason,
         };
         NearTrust::Untrusted { reason }
     }
 
+    /// Whether changes are told, and will be in time.
     pub(crate) fn is_trusted(&self) -> bool {
+        self.is_answered() && *self.stream.borrow() == Stream::Live
+    }
+
+    fn is_answered(&self) -> bool {
         self.clock.is_before(self.trusted_until())
     }
 

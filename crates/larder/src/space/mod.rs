@@ -18,13 +18,13 @@ pub(crate) use read::{Kept, Look, Seen, Wanted};
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
-use crate::load::{Failures, Lessor, Proof, Recovery, Stream, Table, Watch};
+use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Stream, Table, Watch};
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
 use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::telemetry::Counters;
-use crate::time::{Clock, Tick};
+use crate::time::{Clock, MAX_TTL, Tick};
 use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::{Codec, Schema};
@@ -87,7 +87,10 @@ pub(crate) struct Space<K: Hash + Eq, V> {
     weigher: Option<Weigher<K, V>>,
     pub(crate) ttl_by: Option<TtlBy<V>>,
     pub(crate) table: Arc<Table<K, V>>,
-    pub(crate) failures: Failures<K>,
+    /// Keys whose load failed a moment ago.
+    pub(crate) failures: Resting<K, Failure>,
+    /// Keys that are not to be refreshed for now.
+    pub(crate) refreshes: Resting<K, ()>,
     pub(crate) counters: Counters,
 }
 
@@ -117,7 +120,8 @@ where
             weigher,
             ttl_by,
             table: Arc::new(Table::new()),
-            failures: Failures::new(),
+            failures: Resting::new(),
+            refreshes: Resting::new(),
             counters: Counters::default(),
         });
         if space.near.is_some() {
@@ -154,8 +158,9 @@ where
         self.is_good(&stored).then_some(stored)
     }
 
+    /// Whether an entry is fresh and known to be current.
     #[inline]
-    fn is_good(&self, stored: &Stored<V>) -> bool {
+    pub(crate) fn is_good(&self, stored: &Stored<V>) -> bool {
         let mut until = stored.good_until();
         if let Some(server) = &self.server {
             let (watch, proof) = (&server.watch, stored.proof());
@@ -217,7 +222,8 @@ where
             Refresh::After(share) => now.since(life.born) >= ttl.mul_f64(share),
             Refresh::ByCost(factor) => {
                 // `1 - random` is never zero.
-                let early = stored.cost().mul_f64(factor * -(1.0 - random()).ln());
+                let early = stored.cost().as_secs_f64() * factor * -(1.0 - random()).ln();
+                let early = Duration::try_from_secs_f64(early).unwrap_or(MAX_TTL);
                 now.plus(early) >= life.fresh_until
             }
         }

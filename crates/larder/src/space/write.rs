@@ -43,6 +43,7 @@ where
         let key = self.stored_key(&at)?;
         let lifetime = self.lifetime(&Loaded::of(Arc::clone(&value)), call);
         self.failures.forget(&at);
+        self.refreshes.forget(&at);
         if lifetime.ttl.is_zero() {
             // "Do not store": what was there before would be read as the value that was set.
             return self.erase(at, key).await.map(drop);
