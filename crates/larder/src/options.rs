@@ -129,16 +129,20 @@ pub enum Refresh {
 pub enum Coherence {
     /// The server tells of each change. A near entry is believed while the server answers on the
     /// connection that it tells on: within a second of its last answer. Where it does not answer,
-    /// or cannot tell, the entry is asked for again.
+    /// or may not be asked to tell, the entry is asked for again;
+    /// [`Health::near`](crate::Health::near) says why.
+    ///
+    /// After its own write a process reads the key once from the server, which tells it of that too.
     ///
     /// A remote that has no pushes is treated as by `Ttl` of one second.
     #[default]
     Pushed,
     /// A near entry is taken at its word for this long, and then asked for again at the server.
-    /// So a value that another process removed or replaced may be served for this long at most.
+    /// So a value that another process removed or replaced may be served for this long at most, also
+    /// where the server does not tell of it.
     Ttl(Duration),
-    /// A near entry is taken at its word as long as it is fresh. Another process's writes are not
-    /// seen before.
+    /// A near entry is taken at its word as long as it is fresh. Another process's write may not be
+    /// seen before, where the server does not tell of it.
     Off,
 }
 

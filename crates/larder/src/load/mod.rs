@@ -25,13 +25,14 @@
 //!
 //! - **One load (G1).** `join` looks into the near tier under the same lock under which
 //!   `publish` writes to it, so no caller falls between the two.
-//! - **No resurrection (G2), within this process.** A local write first *voids*: it takes the
-//!   flight out of the table, so that it gains no joiners and its result is not stored, raises
-//!   the shard's version, so that no remote read begun before is admitted to the near tier, and
-//!   removes the near entry; all under the lock, before the server hears of it. A fill that the
-//!   server took while its flight was voided is removed again, and the write waits for that.
-//!   When the server confirmed the write it *settles*: a flight that began meanwhile and may
-//!   have read the old value gains no joiners either.
+//! - **One load in the fleet (G1).** The flight's right to load is a [`lease`] on the server. Who
+//!   finds it held waits for its end, which is pushed.
+//! - **No resurrection (G2).** A local write first *marks* its key in [`watch`], so that nothing
+//!   read before is a hit, and *voids* the flight: it takes it out of the table, so that it gains
+//!   no joiners and its result is not stored, and removes the near entry. When the server has
+//!   answered, the key is marked again. The server refuses the fill of a flight whose lease a write
+//!   ended, wherever that came from. A flight whose [`Proof`] does not hold any more gains no joiners.
+//! - **Writes that did not reach the server** wait in [`recovery`], as removals.
 //! - **Cancel safety (G8).** A leader is a guard: dropped before it published, it hands over to
 //!   a waiter, each of which brought its own loader, or leaves no trace where nobody waits.
 //!
