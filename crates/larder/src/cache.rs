@@ -94,7 +94,8 @@ where
         }
     }
 
-    /// One call with its own options: tenant, TTL, stale window.
+    /// One call with its own options: tenant, times, which tiers are asked, and how stale an answer may
+    /// be.
     pub fn entry<'a, Q>(&'a self, key: &'a Q) -> Entry<'a, K, V, Q>
     where
         K: Borrow<Q>,
@@ -182,7 +183,8 @@ where
     ///
     /// # Errors
     /// Where the value does not count as stored: the key or the value cannot be (its `Serialize`
-    /// fails or panics), or the server did not confirm it. While the server is away the value may be served from this process's
+    /// fails or panics), or the server did not confirm it ([`Error::Pending`]). Then what the server
+    /// held before is removed as soon as it can be, and the value may be served from this process's
     /// memory for up to ten seconds.
     ///
     /// # Cancel safety
@@ -198,12 +200,12 @@ where
     /// Removes the value under `key`; whether there was one.
     ///
     /// After it returned `Ok`, no call of this process gets the old value, and no load that began
-    /// before is stored (G2). Other processes may serve it from their memory until their trust in
-    /// it ends ([`Coherence`](crate::Coherence)).
+    /// before is stored, in any process (G2). Other processes may serve it from their memory until
+    /// they are told, at most a second later, or as their [`Coherence`](crate::Coherence) says.
     ///
     /// # Errors
-    /// Where the server did not confirm the removal. This process has forgotten the value all the
-    /// same; the server may still hold it.
+    /// Where the server did not confirm the removal ([`Error::Pending`]). This process does not serve
+    /// the value any more; the server may hold it until it can be reached.
     ///
     /// # Cancel safety
     /// Once polled, the removal goes on to its end even where the future is dropped.
@@ -217,15 +219,18 @@ where
 
     /// The value under `key`, loaded where there is none.
     ///
-    /// However many callers ask at once, one load runs in this process, and all share what it
-    /// brings (G1): the value, or the error. Where the load fails and a stale value is at hand
-    /// within the cache's stale window, that is returned; [`lookup_or_load`](Self::lookup_or_load) tells.
+    /// However many callers ask at once, one load runs, and all share what it brings (G1): the value,
+    /// or the error. Beside a server that is so for all processes: who comes second waits for what the
+    /// first one stores. Where the load fails and a stale value is at hand within the cache's stale
+    /// window, that is returned; [`lookup_or_load`](Self::lookup_or_load) tells.
     ///
     /// `loader` runs in the caller's own task and may borrow. It runs at most once, whatever the
     /// cache does, and not at all where the value is there or another caller is loading.
     ///
     /// # Errors
-    /// Only what the loader brings: its error, shared in an `Arc` by all who waited, or its panic.
+    /// What the loader brings: its error, shared in an `Arc` by all who waited, or its panic. Also
+    /// where it takes too long, would wait for itself, or too much is being loaded:
+    /// [`LoadError`] says which. Never because of the server.
     ///
     /// # Cancel safety
     /// Dropped while it loads, the load ends there; one of the callers who wait takes over with

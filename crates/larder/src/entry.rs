@@ -134,13 +134,35 @@ where
     }
 
     /// Asks the server even where this process has the value: what every process wrote before this
-    /// call is seen. The default trusts the cache's [`Coherence`](crate::Coherence).
+    /// call is seen, if its `set` or `remove` returned `Ok`. The default trusts the cache's
+    /// [`Coherence`](crate::Coherence).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// use larder::{Cache, Larder};
+    /// use larder::remote::MemoryRemote;
+    ///
+    /// // Stands for a server that two processes share.
+    /// let server = MemoryRemote::new();
+    /// let one = Larder::builder().remote(server.clone()).build().await?;
+    /// let other = Larder::builder().remote(server).build().await?;
+    /// let (ours, theirs): (Cache<u64, u64>, Cache<u64, u64>) =
+    ///     (one.cache("stock").build()?, other.cache("stock").build()?);
+    ///
+    /// ours.set(&42, 7).await?;
+    /// let seen = theirs.entry(&42).skip_near().get().await;
+    /// assert_eq!(seen.as_deref(), Some(&7));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn skip_near(mut self) -> Self {
         self.call.near = false;
         self
     }
 
-    /// Neither looks at the server nor fills it: this process's memory and the loader alone.
+    /// Neither looks at the server nor fills it: this process's memory and the loader alone. What is
+    /// loaded stays in memory for up to ten seconds, and other processes may load it too.
     /// [`set`](Self::set) and [`remove`](Self::remove) go to the server all the same.
     pub fn skip_remote(mut self) -> Self {
         self.call.remote = false;
@@ -153,15 +175,16 @@ where
         self
     }
 
-    /// Loads even where a fresh value is at hand, and replaces it. A load of the key that is under
-    /// way counts.
+    /// Loads even where a fresh value is at hand, and replaces it in all processes. A load of the key
+    /// that is under way in this one counts. Where the load fails, the value that was there is
+    /// returned.
     pub fn force_refresh(mut self) -> Self {
         self.call.force = true;
         self
     }
 
     /// How long past its TTL a stale answer will do for this call, within the value's own stale
-    /// window. Zero: no stale answer.
+    /// window. Zero: no stale answer, and none that the server does not vouch for.
     pub fn max_stale(mut self, most: Duration) -> Self {
         self.call.max_stale = Some(most);
         self
@@ -381,7 +404,8 @@ where
                     && !self.call.force
                     && let Some((found, stored)) = self.space.near_entry(&at)
                 {
-                    if self.space.is_due(&stored) {
+                    // What would not be stored would be loaded at each hit.
+                    if self.call.store && self.space.is_due(&stored) {
                         self.space.refresh(&at, &self.call, stored, loader);
                     } else {
                         self.space.slide(&at, &self.call, stored);

@@ -148,7 +148,9 @@ pub enum Error {
         /// The panic's message.
         message: std::sync::Arc<str>,
     },
-    /// The server did not confirm a write. It may have taken effect all the same.
+    /// The server did not confirm a write, and its removal does not wait for the server: the value is
+    /// too large for it, or too many removals wait already. The write may have taken effect all the
+    /// same.
     #[error("cannot {operation} {key}: {source}")]
     Remote {
         /// `set` or `remove`.

@@ -48,11 +48,9 @@
 //! [`near`](CacheBuilder::near) says. Without a server it is the only tier, and lives as long as the
 //! process.
 //!
-//! Beside a server, a process believes its own memory for the cache's [`Coherence`], one second by
-//! default, and then asks the server again. **So another process may serve a value for that long
-//! after it was removed or replaced here.** A shorter time makes more requests to the server;
-//! [`NearCapacity::Off`] asks it each time; without a server, where memory is the only tier, it changes
-//! nothing.
+//! What keeps the memory of several processes in step is in [Several processes](#several-processes).
+//! [`NearCapacity::Off`] asks the server each time; without a server, where memory is the only tier,
+//! it changes nothing.
 //!
 //! [`Larder::memory`] and [`Larder::persistent`] are caches of another kind, [`AnyCache`], whose
 //! values may be of any type: for a few odd values.
@@ -85,8 +83,9 @@
 //!
 //! # Loads
 //!
-//! However many callers ask for a key at once, one of their loaders runs in this process, and all
-//! get what it brings: the value, or the error in an `Arc` ([`LoadError`]).
+//! However many callers ask for a key at once, one of their loaders runs, and all get what it brings:
+//! the value, or the error in an `Arc` ([`LoadError`]). Beside a server that holds for all processes:
+//! one has the right to load, the others wait for its value.
 //!
 //! | call | the loader | where the caller is dropped |
 //! |---|---|---|
@@ -95,7 +94,43 @@
 //!
 //! [`lookup_or_load`](Cache::lookup_or_load) and [`Entry::lookup_or_spawn`] are the same two with an [`Outcome`]. A `None`,
 //! an empty list or a zero that a loader returns is cached like any other value; errors are not
-//! cached.
+//! cached, unless [`cache_errors`](CacheBuilder::cache_errors) or
+//! [`pause_after_failure`](CacheBuilder::pause_after_failure) say so.
+//!
+//! A load ends after five minutes, or [`load_timeout`](CacheBuilder::load_timeout). A loader may load
+//! other keys; one that would wait for itself gets [`LoadError::Circular`].
+//!
+//! A loader that takes a [`Load`] is told what it replaces, and one that returns a [`Loaded`] says how
+//! long that lives: [`Entry::lookup_or_load_with`] and [`Entry::lookup_or_spawn_with`].
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::io;
+//! use std::time::Duration;
+//! use larder::{Cache, Clock, Larder, Load, Loaded};
+//!
+//! # let clock = Clock::manual();
+//! # let larder = Larder::builder().clock(clock.clone()).build().await?;
+//! let users: Cache<u64, Option<String>> = larder
+//!     .cache("users")
+//!     .ttl(Duration::from_secs(300))
+//!     .negative_ttl(Duration::from_secs(5)) // for `None`: there is no such user
+//!     .jitter(0.1) // up to a tenth shorter, so that not all expire at once
+//!     .build()?;
+//! let nobody = users.get_or_load(&7, || async { Ok::<_, io::Error>(None) }).await?;
+//! assert!(nobody.is_none());
+//! assert!(users.ttl_left(&7).await.is_some_and(|left| left <= Duration::from_secs(5)));
+//!
+//! let found = users.entry(&8).lookup_or_load_with(async |load: Load<Option<String>>| {
+//!     assert!(load.stale().is_none(), "nothing to replace");
+//!     Ok::<_, io::Error>(Loaded::new(Some("a guest".to_owned())).do_not_store())
+//! }).await?;
+//! assert_eq!(found.as_deref(), Some("a guest"));
+//! assert!(users.get(&8).await.is_none());
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Stale values
 //!
@@ -103,6 +138,15 @@
 //! nothing better can be had. `get_or_load` tries to load first, and falls back on the stale value
 //! where the loader fails. [`get`](Cache::get) never returns a stale value;
 //! [`lookup`](Cache::lookup) does, and its [`Freshness`] says why.
+//!
+//! | option | when else a stale value is served |
+//! |---|---|
+//! | [`soft_timeout`](CacheBuilder::soft_timeout) | the load takes longer; zero: at once, and the load goes on behind it |
+//! | [`remote_soft_timeout`](CacheBuilder::remote_soft_timeout) | the server takes longer to answer |
+//! | [`pause_after_failure`](CacheBuilder::pause_after_failure) | the key's load failed a moment ago |
+//! | [`cache_errors`](CacheBuilder::cache_errors) | the same, for errors of one type |
+//!
+//! [`Entry::max_stale`] is one call's own limit.
 //!
 //! ```
 //! # #[tokio::main]
@@ -128,6 +172,87 @@
 //! # }
 //! ```
 //!
+//! # Before a value expires
+//!
+//! [`refresh`](CacheBuilder::refresh) loads a value again in the background while it is still served,
+//! in one process of the fleet: once a share of its TTL has passed ([`Refresh::After`]), or at random,
+//! the sooner the longer the load took ([`Refresh::ByCost`]). It is begun by a hit of
+//! [`get_or_spawn`](Cache::get_or_spawn), whose loader can outlive the call. One that fails leaves the
+//! value, and is tried again a second later.
+//!
+//! [`sliding`](CacheBuilder::sliding) stores a value again that is asked for past half of its TTL, so
+//! that it lives until nobody has asked for it for that long.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use larder::{Cache, Larder, Refresh};
+//!
+//! # let larder = Larder::in_memory().await?;
+//! let rates: Cache<String, f64> = larder
+//!     .cache("rates")
+//!     .ttl(Duration::from_secs(60))
+//!     .refresh(Refresh::After(0.8)) // from 48 s on
+//!     .stale(Duration::from_secs(600))
+//!     .soft_timeout(Duration::from_millis(50)) // then an old rate will do
+//!     .build()?;
+//! let sessions: Cache<String, u64> = larder
+//!     .cache("sessions")
+//!     .ttl(Duration::from_secs(1800)) // after the last use
+//!     .sliding()
+//!     .build()?;
+//!
+//! let rate = rates.get_or_spawn("EUR", || async { Ok::<_, std::io::Error>(1.09) }).await?;
+//! # let _ = (rate, sessions);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Several processes
+//!
+//! Beside a server each process keeps what it read in its own memory, and the server tells it of each
+//! change ([`Coherence::Pushed`]). It believes its memory while the server answers on the connection
+//! that it tells on: within a second of the last answer.
+//!
+//! | after `set` or `remove` returned `Ok` | who sees it |
+//! |---|---|
+//! | in the same process | every call that begins later. The first one asks the server, since the process does not tell its own write from another's |
+//! | in another process | every call once the push has come, in general within a millisecond, and at the latest a second after it |
+//! | in another process, [`entry(&key).skip_near()`](Entry::skip_near) | every call that begins later: it asks the server |
+//!
+//! The load of a key belongs to one process at a time, by a lease on the server of three seconds that is
+//! renewed while the load runs. `set` and `remove` end it, so a load that began before them is not
+//! stored, in whichever process it runs and however long it is stopped.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use larder::{Cache, Coherence, Larder};
+//!
+//! # let larder = Larder::in_memory().await?;
+//! // As it is unless said otherwise: the server tells of changes.
+//! let users: Cache<u64, String> = larder.cache("users").build()?;
+//! // Memory is believed for a minute, whatever others write: fewer questions to the server.
+//! let countries: Cache<String, String> = larder
+//!     .cache("countries")
+//!     .coherence(Coherence::Ttl(Duration::from_secs(60)))
+//!     .build()?;
+//! // Memory is believed until the value expires.
+//! let constants: Cache<String, f64> =
+//!     larder.cache("constants").coherence(Coherence::Off).build()?;
+//!
+//! // Another process has changed the user, and told this one so.
+//! let current = users.entry(&42).skip_near().get().await;
+//! # let _ = (countries, constants, current);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With `Ttl` and `Off` what the server tells is heeded as well, where it tells; a change that was
+//! missed shows when the time is over.
+//!
 //! # Tenants
 //!
 //! [`Cache::tenant`] is a view of one tenant's keys, [`Entry::tenant`] names the tenant of one
@@ -144,9 +269,34 @@
 //! - [`lookup`](Cache::lookup) and the loading calls take a near entry that is within its TTL, as
 //!   stale with the reason [`RemoteUnavailable`](StaleReason::RemoteUnavailable); else the loader
 //!   runs, and what it brings is kept in memory for up to ten seconds.
-//! - [`set`](Cache::set) and [`remove`](Cache::remove) return an error, and are not tried again.
-//! - [`Larder::health`] says [`is_degraded`](Health::is_degraded), and the connection is made again in
-//!   the background.
+//! - [`set`](Cache::set) and [`remove`](Cache::remove) return [`Error::Pending`], and the *removal* of
+//!   the key waits for the server: a value that was to be set an hour ago does not appear now, but what
+//!   was there before goes. Until then this process does not believe what the server says of the key.
+//!   A later write of it that succeeds ends the wait. Up to 65,536 keys wait, in memory: they are lost
+//!   with the process.
+//! - [`Larder::health`] says [`is_degraded`](Health::is_degraded), how many writes wait
+//!   ([`pending_writes`](Health::pending_writes)) and whether the server tells of changes
+//!   ([`near`](Health::near)). The connections are made again in the background.
+//!
+//! A server that is back is used as soon as it answered on both connections. What was in memory before
+//! is asked for again, since changes may have been missed.
+//!
+//! ```
+//! # async fn write(users: larder::Cache<u64, String>, larder: larder::Larder) {
+//! use larder::{Error, NearTrust};
+//!
+//! match users.set(&42, "Ann").await {
+//!     Ok(()) => {}
+//!     // The old value is not served here, and will be removed from the server.
+//!     Err(error @ Error::Pending { .. }) => eprintln!("{error}"),
+//!     Err(error) => eprintln!("not stored: {error}"),
+//! }
+//! let health = larder.health().await;
+//! if let NearTrust::Untrusted { reason } = &health.near {
+//!     eprintln!("{} writes wait, and memory is not trusted: {reason}", health.pending_writes);
+//! }
+//! # }
+//! ```
 //!
 //! A wrong password or database, a right that larder lacks ([`config`] lists them), or what is no
 //! Valkey or Redis, is an error at start, since waiting would not help.
@@ -173,12 +323,12 @@
 //!
 //! | | today | limit |
 //! |---|---|---|
-//! | G1 one load | one loader per key and process; a loader runs at most once per call | two processes may load the same key at once |
-//! | G2 no resurrection | after `remove` or `set` returned `Ok`, a load that began before is not stored, and this process does not serve the old value | another process may serve it until its [`Coherence`] ends, and may store what it was loading; a call that began before may still get its own load's value |
-//! | G3 the cache's trouble is not the caller's | a remote that is down, slow, full or corrupt costs a miss or a stale value | writes report it; a loading call may wait for the timeout twice, for its lookup and for storing what it loaded |
+//! | G1 one load | one loader per key in all processes on a server; a loader runs at most once per call | while the server is away, each process loads for itself; after a load that stored nothing, those who waited for it in other processes load at once; a process that is stopped for three seconds loses its turn |
+//! | G2 no resurrection | after `remove` or `set` returned `Ok`, no load that began before is stored, in any process, and this process does not serve the old value | another process may serve it until the push comes, at most a second later, or as its [`Coherence`] says; a call that began before may still get its own load's value; a server that fails over to a replica may lose the write |
+//! | G3 the cache's trouble is not the caller's | a remote that is down, slow, full or corrupt costs a miss or a stale value | writes report it; a call's own requests take no longer than the timeout in all, but it may wait for another process's load as long as for its own |
 //! | G4 stale is bounded and declared | nothing is served past `ttl + stale`; `get` is fresh or nothing, outcomes give the reason | `get_or_load` returns a stale value without saying so: `lookup_or_load` says it |
 //! | G5 isolation | tenant, cache and key to stored key is injective | caches with one name in two programs are one cache, unless their prefixes differ |
-//! | G6 bounded | near tier, operations in flight, length of keys and values | the number of callers who wait for a load is not |
+//! | G6 bounded | near tier, operations in flight, length of keys and values, waiting removals; in one cache 16,384 loads and 65,536 callers who wait for them, above which a caller gets a stale value or [`LoadError::Overloaded`] | what loaders themselves use |
 //! | G7 no shared clock | ages are differences of one server's times | after a restart of the server its values are stale at best |
 //! | G8 cancel-safe | any future may be dropped at any await; a panic of a loader is an error for its callers; one in a `Serialize`, a `Deserialize` or a weigher costs no more than the storing | one in a key's `Hash` or `Eq` ends the caller's task |
 //! | G9 rolling deploys | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |

@@ -67,11 +67,8 @@ fn whole(time: Duration) -> Duration {
 }
 
 /// How one call is to be served.
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a choice of the caller's own"
-)]
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Call {
     pub(crate) lifetime: Lifetime,
     /// Whether the call chose its TTL, so that the value does not.
@@ -106,7 +103,9 @@ impl Call {
 
     /// Whether an answer is not staler than the caller takes.
     pub(crate) fn takes(&self, outcome: &Outcome) -> bool {
-        outcome.freshness.is_fresh() || self.max_stale.is_none_or(|most| outcome.past_ttl <= most)
+        // What nobody vouches for may be within its TTL. Zero takes none of that either.
+        let enough = |most: Duration| !most.is_zero() && outcome.past_ttl <= most;
+        outcome.freshness.is_fresh() || self.max_stale.is_none_or(enough)
     }
 }
 
@@ -134,16 +133,20 @@ pub enum Refresh {
 pub enum Coherence {
     /// The server tells of each change. A near entry is believed while the server answers on the
     /// connection that it tells on: within a second of its last answer. Where it does not answer,
-    /// or cannot tell, the entry is asked for again.
+    /// or may not be asked to tell, the entry is asked for again;
+    /// [`Health::near`](crate::Health::near) says why.
+    ///
+    /// After its own write a process reads the key once from the server, which tells it of that too.
     ///
     /// A remote that has no pushes is treated as by `Ttl` of one second.
     #[default]
     Pushed,
     /// A near entry is taken at its word for this long, and then asked for again at the server.
-    /// So a value that another process removed or replaced may be served for this long at most.
+    /// So a value that another process removed or replaced may be served for this long at most, also
+    /// where the server does not tell of it.
     Ttl(Duration),
-    /// A near entry is taken at its word as long as it is fresh. Another process's writes are not
-    /// seen before.
+    /// A near entry is taken at its word as long as it is fresh. Another process's write may not be
+    /// seen before, where the server does not tell of it.
     Off,
 }
 
@@ -157,11 +160,8 @@ pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 pub(crate) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
 
 /// Everything about a cache that its opener chooses, types aside.
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a choice of the opener's own"
-)]
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Options {
     pub(crate) lifetime: Lifetime,
     pub(crate) codec: Option<Codec>,

@@ -107,7 +107,7 @@ where
     }
 
     /// How long a loader may take. Past it the load fails with
-    /// [`LoadError::TimedOut`]. The default is five minutes; there is always a limit.
+    /// [`LoadError::TimedOut`](crate::LoadError::TimedOut). The default is five minutes; there is always a limit.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
         self.options.load_timeout = timeout;
         self
@@ -120,15 +120,35 @@ where
         self
     }
 
-    /// How long a key is not loaded again after its load failed. Until then callers get a stale
-    /// value, or the same error. The default is not to wait.
+    /// How long a key is not loaded again after its load failed, in this process. Until then callers
+    /// get what another process has stored meanwhile, a stale value, or the same error. A write of the
+    /// key ends it. The default is not to wait.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let larder = larder::Larder::in_memory().await?;
+    /// let cache: larder::Cache<u64, String> = larder
+    ///     .cache("users")
+    ///     .pause_after_failure(Duration::from_secs(5))
+    ///     .build()?;
+    /// let failed = cache.get_or_load(&7, || async { Err("the database is away") }).await;
+    /// assert!(failed.is_err());
+    /// let again = cache.get_or_load(&7, || async { Err("not even asked") }).await;
+    /// assert_eq!(again.unwrap_err().loader(), Some(&"the database is away"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pause_after_failure(mut self, pause: Duration) -> Self {
         self.options.pause = pause;
         self
     }
 
-    /// Keeps errors of type `E` for this long, in this process: callers get a stale value, or the
-    /// same error. Others are not kept, except by [`pause_after_failure`](Self::pause_after_failure).
+    /// Keeps errors of type `E` for this long, as
+    /// [`pause_after_failure`](Self::pause_after_failure) does those of all types, and instead of it.
+    /// For "there is no such thing" from a loader; where that is a value, a `None`, see
+    /// [`negative_ttl`](Self::negative_ttl).
     pub fn cache_errors<E: 'static>(mut self, ttl: Duration) -> Self {
         self.options.cached_errors.push((TypeId::of::<E>(), ttl));
         self
@@ -141,14 +161,16 @@ where
         self
     }
 
-    /// Loads values again in the background before their TTL ends.
+    /// Loads values again in the background before their TTL ends. The default is not to. One that
+    /// fails leaves the value, and rests for a second.
     pub fn refresh(mut self, refresh: Refresh) -> Self {
         self.options.refresh = refresh;
         self
     }
 
     /// Lets each hit prolong a value's life: past half of its TTL, it is stored again for the whole
-    /// of it, in the background. A value that nobody asks for expires.
+    /// of it, in the background, for all processes. A value that nobody asks for expires. A value with
+    /// a TTL of its own keeps that.
     pub fn sliding(mut self) -> Self {
         self.options.sliding = true;
         self
@@ -165,7 +187,8 @@ where
         self
     }
 
-    /// How the near tiers of several processes stay in step.
+    /// How the near tiers of several processes stay in step. The default is that the server tells of
+    /// changes. Without a server it means nothing.
     pub fn coherence(mut self, coherence: Coherence) -> Self {
         self.options.coherence = coherence;
         self
@@ -194,7 +217,7 @@ where
     /// Opens the cache, or gives another handle of it where it is open already.
     ///
     /// # Errors
-    /// Where the name is empty or too long, a time is too long, the codec needs a schema that
+    /// Where the name is empty or too long, a time is too long, a number is out of its range, the codec needs a schema that
     /// cannot be derived, the cache is [`memory_only`](Self::memory_only) without a near tier, or it
     /// is open with other types or options.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
@@ -222,7 +245,8 @@ where
     K: CacheKey + Clone + 'static,
     Option<T>: CacheValue,
 {
-    /// How long it is remembered that there is nothing: the TTL of `None`.
+    /// How long it is remembered that there is nothing: the TTL of `None`. It takes the place of
+    /// [`ttl_by`](Self::ttl_by).
     pub fn negative_ttl(self, ttl: Duration) -> Self {
         self.ttl_by(move |value| value.is_none().then_some(ttl))
     }

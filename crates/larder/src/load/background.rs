@@ -10,7 +10,7 @@ use super::table::Joined;
 use super::{Load, Loaded};
 use crate::key::CacheKey;
 use crate::near::{NearRef, Stored};
-use crate::options::Call;
+use crate::options::{Call, Lifetime};
 use crate::outcome::{Source, StaleReason};
 use crate::space::{Kept, Space};
 use crate::value::CacheValue;
@@ -34,8 +34,17 @@ where
         if self.now().since(life.born) * 2 < life.fresh_until.since(life.born) {
             return;
         }
+        // For its own times, which may be others than the cache's.
+        let lifetime = Lifetime {
+            ttl: life.fresh_until.since(life.born),
+            stale: life.expires.since(life.fresh_until),
+        };
+        let call = Call {
+            lifetime,
+            ..call.clone()
+        };
         let again = |load: Load<V>| ready(load.unchanged().ok_or("it is gone"));
-        self.in_background(at, call, stored, Purpose::Slide, again);
+        self.in_background(at, &call, stored, Purpose::Slide, again);
     }
 
     /// Loads a value anew in the background, unless that is being done, or failed a moment ago.
@@ -72,7 +81,8 @@ where
         let (Some(_pass), Ok(key)) = (self.shared.enter(), self.stored_key(at)) else {
             return;
         };
-        if self.failures.of(at, self.now()).is_some() {
+        let now = self.now();
+        if self.refreshes.of(at, now).is_some() || self.failures.of(at, now).is_some() {
             return;
         }
         let joined = self.table.join(
@@ -85,14 +95,12 @@ where
         let Joined::Lead(lead) = joined else { return };
         let born = stored.life().born;
         lead.keep(Kept::of(stored, Source::Near, StaleReason::LoaderFailed));
-        if purpose == Purpose::Refresh {
-            self.counters.refreshes.up();
-        }
         let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
         let task = Task {
             call: call.clone(),
             purpose,
             born: Some(born),
+            rests: false,
         };
         self.shared.runtime.spawn(async move {
             let _stay = stay;

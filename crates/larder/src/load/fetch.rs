@@ -131,14 +131,7 @@ where
             let holds = |proof| self.holds(proof);
             let waiter = match self.table.join(at, proof, holds, refused, near) {
                 Joined::Hit(found) => return Seat::Landed(Ok(found)),
-                Joined::Lead(lead) => {
-                    if let Some(failure) = self.failures.of(at, self.now()) {
-                        // Left in peace. The lead is dropped, and passes on.
-                        let kept = self.fallback(at, None, StaleReason::LoaderFailed, call);
-                        return Seat::Landed(kept.ok_or(failure));
-                    }
-                    return Seat::Lead(lead);
-                }
+                Joined::Lead(lead) => return Seat::Lead(lead),
                 Joined::Wait(waiter) => waiter,
                 Joined::Full => {
                     self.counters.overloads.up();

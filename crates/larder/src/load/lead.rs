@@ -16,12 +16,13 @@ use super::{Failure, Load, Loaded, catch_panic};
 use crate::key::{CacheKey, StoredKey};
 use crate::near::NearRef;
 use crate::options::{Call, Lifetime};
-use crate::outcome::{Found, Outcome, StaleReason};
+use crate::outcome::{Found, Outcome, Source, StaleReason};
 use crate::remote::Deadline;
 use crate::scope::Scopes;
-use crate::space::{Look, Marked, Read, Seen, Server, Space};
+use crate::space::{Kept, Look, Marked, Read, Seen, Space};
 use crate::telemetry::Miss;
 use crate::time::Tick;
+use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::HEADER_LEN;
 
@@ -30,7 +31,7 @@ use crate::wire::HEADER_LEN;
 const POLL_TOLD: Duration = Duration::from_secs(1);
 /// The same, where nothing is told.
 const POLL_BLIND: Duration = Duration::from_millis(50);
-/// How long a refresh that failed is not tried again.
+/// How long a refresh that failed, or that another process is at, is not tried again.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// How far two estimates of one value's age may differ.
 const SAME_AGE: Duration = Duration::from_millis(20);
@@ -42,6 +43,8 @@ pub(super) struct Task {
     pub(super) purpose: Purpose,
     /// When the value was born that is to be replaced in the background.
     pub(super) born: Option<Tick>,
+    /// Whether nothing will be loaded, since that failed a moment ago.
+    pub(super) rests: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl Task {
             call,
             purpose: Purpose::Answer,
             born: None,
+            rests: false,
         }
     }
 
@@ -103,7 +107,7 @@ where
         self: &Arc<Self>,
         mut lead: Lead<K, V>,
         key: Option<StoredKey>,
-        task: Task,
+        mut task: Task,
         loader: L,
     ) -> Landing<V>
     where
@@ -113,6 +117,9 @@ where
     {
         let near_key = lead.key().clone();
         let at = near_key.as_ref();
+        // Left in peace: what another process stored since is looked for all the same.
+        let failure = self.failures.of(&at, self.now());
+        task.rests = failure.is_some();
         let mut marked = None;
         let mut remote_time = self.shared.timeout;
         if let Some(key) = &key {
@@ -128,10 +135,17 @@ where
                 let _ = lead.publish(Ok(found.clone()), || {});
                 return Ok(found);
             }
-            marked = self.begin(&mut lead, &mut way).await;
+            if !task.rests {
+                marked = self.begin(&mut lead, &mut way).await;
+            }
             remote_time = way.remote_time;
         } else {
             self.counters.missed(Miss::InvalidKey);
+        }
+        if let Some(failure) = failure {
+            let landing = self.or_kept(&lead, failure, &task);
+            let _ = lead.publish(landing.clone(), || {});
+            return landing;
         }
         let began = self.now();
         let stale = lead.kept().and_then(|kept| kept.at(began));
@@ -139,12 +153,19 @@ where
             stale.map(|found| found.value),
             task.purpose != Purpose::Answer,
         );
+        if task.purpose == Purpose::Refresh {
+            self.counters.refreshes.up();
+        }
         let loading = self.load_counted(told, loader, task.purpose != Purpose::Slide);
         match chain::within(lead.flight(), loading).await {
             Ok(brought) => {
                 let cost = self.now().since(began);
                 let landed = Landed {
-                    lifetime: self.lifetime(&brought, &task.call),
+                    lifetime: match task.purpose {
+                        // As it was, and not shortened at random again.
+                        Purpose::Slide => task.call.lifetime,
+                        _ => self.lifetime(&brought, &task.call),
+                    },
                     value: brought.value,
                     late: brought.tags,
                     key: key.filter(|_| task.call.store),
@@ -153,6 +174,7 @@ where
                     remote_time,
                 };
                 self.failures.forget(&at);
+                self.refreshes.forget(&at);
                 self.land(lead, landed).await
             }
             Err(failure) => self.fail(lead, &task, failure),
@@ -165,46 +187,60 @@ where
             lease.leave_note();
         }
         let now = self.now();
-        if let Some(pause) = self.pause_after(&failure, task) {
-            let (key, until) = (lead.key().clone(), now.plus(pause));
-            self.failures.put(key, failure.clone(), now, until);
+        let pause = self.pause_after(&failure);
+        if !pause.is_zero() {
+            let (key, why) = (lead.key().clone(), failure.clone());
+            self.failures.put(key, why, now, now.plus(pause));
         }
+        if task.purpose != Purpose::Answer {
+            // Who refreshes is not waited for, so each hit would try again at once.
+            let until = now.plus(REFRESH_PAUSE);
+            self.refreshes.put(lead.key().clone(), (), now, until);
+        }
+        let landing = self.or_kept(&lead, failure, task);
+        let _ = lead.publish(landing.clone(), || {});
+        landing
+    }
+
+    /// A stale value in place of a failure, counted, where the leader found one.
+    fn or_kept(&self, lead: &Lead<K, V>, failure: Failure, task: &Task) -> Landing<V> {
+        let now = self.now();
         let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
-        let landing = match kept.filter(|found| task.call.takes(&found.outcome)) {
+        match kept.filter(|found| task.call.takes(&found.outcome)) {
             Some(found) => {
                 self.counters.stale_hits.up();
                 Ok(found)
             }
             None => Err(failure),
-        };
-        let _ = lead.publish(landing.clone(), || {});
-        landing
+        }
     }
 
     /// How long a loaded value lives: as the loader says, or the call, or the value, or the cache.
     pub(crate) fn lifetime(&self, loaded: &Loaded<V>, call: &Call) -> Lifetime {
-        let by_value = self.ttl_by.as_ref().filter(|_| !call.own_ttl);
-        let ttl = loaded
-            .ttl
-            .or_else(|| by_value.and_then(|ttl_by| ttl_by(&loaded.value)));
+        let by_value = || {
+            let ttl_by = self.ttl_by.as_ref().filter(|_| !call.own_ttl)?;
+            caught(|| ttl_by(&loaded.value)).unwrap_or_else(|message| {
+                tracing::error!(
+                    target: "larder::load",
+                    cache = self.name.as_str(), %message,
+                    "a value was asked for its TTL and panicked; it has the cache's"
+                );
+                None
+            })
+        };
+        let ttl = loaded.ttl.or_else(by_value);
         call.lifetime
             .with(ttl, loaded.stale)
             .jittered(self.options.jitter)
     }
 
     /// For how long a key is left in peace after this failure.
-    fn pause_after(&self, failure: &Failure, task: &Task) -> Option<Duration> {
+    fn pause_after(&self, failure: &Failure) -> Duration {
         let of_type = failure.error_type().and_then(|of| {
             let mut cached = self.options.cached_errors.iter();
             cached.find(|(error, _)| *error == of).map(|(_, ttl)| *ttl)
         });
-        let pause = of_type.unwrap_or(self.options.pause);
-        // Who refreshes is not waited for, so each hit would try again at once.
-        let pause = match task.purpose {
-            Purpose::Answer => pause,
-            Purpose::Refresh | Purpose::Slide => pause.max(REFRESH_PAUSE),
-        };
-        (!pause.is_zero()).then_some(pause)
+        of_type.unwrap_or(self.options.pause)
     }
 
     /// Looks at the server, and takes the lease where there is something to load: in
@@ -232,7 +268,14 @@ where
         let look = self.look(at, key, lead.proof(), call, deadline).await;
         way.paid(deadline);
         let (may_fill, seen) = match look {
-            Look::Fresh { found, seen, .. } if task.goes_on(&found.outcome, self.now()) => {
+            Look::Fresh {
+                found,
+                stored,
+                seen,
+            } if task.goes_on(&found.outcome, self.now()) => {
+                // What is to be replaced stands, should that fail.
+                let reason = StaleReason::LoaderFailed;
+                lead.keep(Kept::of(stored, Source::Remote, reason));
                 (true, seen)
             }
             Look::Fresh { found, .. } => {
@@ -268,14 +311,15 @@ where
                 (may_fill, seen)
             }
         };
-        let server = self.server.as_ref().filter(|_| may_fill && call.store)?;
-        self.claim(server, lead, at, seen, way).await
+        if !may_fill || !call.store || task.rests {
+            return None;
+        }
+        self.claim(lead, at, seen, way).await
     }
 
     /// Asks for the lease until it is granted, or a value comes, or nothing can be had.
     async fn claim<Q>(
         &self,
-        server: &Server,
         lead: &mut Lead<K, V>,
         at: &NearRef<'_, Q>,
         mut seen: Seen,
@@ -285,6 +329,7 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let server = self.server.as_ref()?;
         let (key, task) = (way.key, way.task);
         let waiter = self.shared.watch.waiter(key);
         let begun = Instant::now();
@@ -342,7 +387,10 @@ where
                 }
             };
             if task.purpose != Purpose::Answer {
-                // Another process refreshes.
+                // Another process refreshes. Each hit would ask it again.
+                let now = self.now();
+                let until = now.plus(REFRESH_PAUSE);
+                self.refreshes.put(at.to_key(), (), now, until);
                 return lead.kept().and_then(|kept| kept.at(self.now()));
             }
             if by.is_note() {

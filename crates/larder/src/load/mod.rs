@@ -25,11 +25,13 @@
 //!
 //! - **One load (G1).** `join` looks into the near tier under the same lock under which
 //!   `publish` writes to it, so no caller falls between the two. In the fleet, the leader loads
-//!   under the key's [`lease`].
-//! - **No resurrection (G2).** A local write first *voids*: it takes the flight out of the table,
-//!   so that it gains no joiners and is not stored near. A change that is heard of from elsewhere
-//!   does the same, when the next caller comes: the flight's *proof* ([`watch`]) does not hold any
-//!   more. The server itself refuses the fill, since whatever invalidates a key ends its lease.
+//!   under the key's [`lease`]; who finds it held waits for its end, which is pushed.
+//! - **No resurrection (G2).** A local write first *marks* its key in [`watch`], so that nothing
+//!   read before is a hit, and *voids* the flight: it takes it out of the table, so that it gains
+//!   no joiners and is not stored near. When the server has answered, the key is marked again. A
+//!   change that is heard of from elsewhere marks it too, and a flight whose [`Proof`] does not hold
+//!   any more gains no joiners. The server itself refuses the fill, since whatever invalidates a key
+//!   ends its lease.
 //! - **Cancel safety (G8).** A leader is a guard: dropped before it published, it hands over to
 //!   a waiter, each of which brought its own loader, with the lease; or gives the lease back and
 //!   leaves no trace, where nobody waits.
@@ -63,7 +65,6 @@
 
 mod background;
 mod chain;
-mod failed;
 mod failure;
 mod fetch;
 mod land;
@@ -73,6 +74,7 @@ mod loader;
 #[cfg(test)]
 mod model;
 mod recovery;
+mod resting;
 mod run;
 mod table;
 mod watch;
@@ -82,12 +84,12 @@ mod sync {
     pub(super) use parking_lot::Mutex;
 }
 
-pub(crate) use failed::Failures;
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;
 pub use loader::{Load, Loaded};
 pub(crate) use recovery::Recovery;
+pub(crate) use resting::Resting;
 pub(crate) use run::catch_panic;
 pub(crate) use table::Table;
 pub(crate) use watch::{Proof, Stream, Watch};

@@ -129,15 +129,15 @@ impl Watch {
 
     /// Learns from the remote how it will tell of changes.
     pub(crate) fn told(&self, pushes: Pushes) {
-        match pushes {
-            Pushes::None => self.stream.send_replace(Stream::None),
+        let stream = match pushes {
+            // There is no answer to wait for: each entry is believed for a time of its own.
+            Pushes::None => Stream::None,
             // What is told before the change is done needs no trust.
-            Pushes::AtOnce => {
-                self.trusted_until.store(u64::MAX, Ordering::SeqCst);
-                self.stream.send_replace(Stream::Live)
-            }
+            Pushes::AtOnce => Stream::Live,
             Pushes::Later => return,
         };
+        self.trusted_until.store(u64::MAX, Ordering::SeqCst);
+        self.stream.send_replace(stream);
     }
 
     /// Says who looks after the stamps that change.
@@ -148,7 +148,8 @@ impl Watch {
     /// Waits until all is told that changed before now; `false` where it is not told.
     pub(crate) async fn caught_up(&self, patience: Duration) -> bool {
         if self.trusted_until() == Tick(u64::MAX) {
-            return true;
+            // Told at once, or not at all.
+            return self.is_trusted();
         }
         let now = self.clock.now();
         let mut answered = self.answered.subscribe();
@@ -241,14 +242,19 @@ impl Watch {
     pub(crate) fn health(&self) -> NearTrust {
         let reason = match self.stream() {
             Stream::None => return NearTrust::Untold,
-            Stream::Live if self.is_trusted() => return NearTrust::Trusted,
+            Stream::Live if self.is_answered() => return NearTrust::Trusted,
             Stream::Live | Stream::Begun => "the server does not answer".to_owned(),
             Stream::Down(reason) => reason,
         };
         NearTrust::Untrusted { reason }
     }
 
+    /// Whether changes are told, and will be in time.
     pub(crate) fn is_trusted(&self) -> bool {
+        self.is_answered() && *self.stream.borrow() == Stream::Live
+    }
+
+    fn is_answered(&self) -> bool {
         self.clock.is_before(self.trusted_until())
     }
 

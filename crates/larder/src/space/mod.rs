@@ -21,14 +21,14 @@ pub(crate) use stamps::{Marked, Scoped};
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
-use crate::load::{Failures, Lessor, Proof, Recovery, Stream, Table, Watch};
+use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Stream, Table, Watch};
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
 use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::scope::{Borne, Scopes};
 use crate::telemetry::Counters;
-use crate::time::{Clock, Tick};
+use crate::time::{Clock, MAX_TTL, Tick};
 use crate::unwind::caught;
 use crate::value::CacheValue;
 use crate::wire::{Codec, Schema};
@@ -93,7 +93,10 @@ pub(crate) struct Space<K: Hash + Eq, V> {
     weigher: Option<Weigher<K, V>>,
     pub(crate) ttl_by: Option<TtlBy<V>>,
     pub(crate) table: Arc<Table<K, V>>,
-    pub(crate) failures: Failures<K>,
+    /// Keys whose load failed a moment ago.
+    pub(crate) failures: Resting<K, Failure>,
+    /// Keys that are not to be refreshed for now.
+    pub(crate) refreshes: Resting<K, ()>,
     pub(crate) counters: Counters,
 }
 
@@ -124,7 +127,8 @@ where
             weigher,
             ttl_by,
             table: Arc::new(Table::new()),
-            failures: Failures::new(),
+            failures: Resting::new(),
+            refreshes: Resting::new(),
             counters: Counters::default(),
         });
         if space.near.is_some() {
@@ -162,8 +166,9 @@ where
         self.is_good(&stored).then_some(stored)
     }
 
+    /// Whether an entry is fresh and known to be current.
     #[inline]
-    fn is_good(&self, stored: &Stored<V>) -> bool {
+    pub(crate) fn is_good(&self, stored: &Stored<V>) -> bool {
         let (watch, proof) = (&self.shared.watch, stored.proof());
         if !watch.is_unmarked(proof) {
             return false;
@@ -219,7 +224,8 @@ where
             Refresh::After(share) => now.since(life.born) >= ttl.mul_f64(share),
             Refresh::ByCost(factor) => {
                 // `1 - random` is never zero.
-                let early = stored.cost().mul_f64(factor * -(1.0 - random()).ln());
+                let early = stored.cost().as_secs_f64() * factor * -(1.0 - random()).ln();
+                let early = Duration::try_from_secs_f64(early).unwrap_or(MAX_TTL);
                 now.plus(early) >= life.fresh_until
             }
         }

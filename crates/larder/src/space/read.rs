@@ -339,6 +339,13 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_kept(at)?;
+        // Within its TTL it is fresh only where it is known to be current too.
+        let suspect = self.now() < stored.life().fresh_until && !self.is_good(&stored);
+        let reason = if suspect {
+            StaleReason::RemoteUnavailable
+        } else {
+            reason
+        };
         Some(Kept::of(stored, Source::Near, reason))
     }
 

@@ -45,6 +45,7 @@ where
         let lifetime = self.lifetime(&Loaded::of(Arc::clone(&value)), &call);
         let borne = self.borne(at.tenant, &call.tags);
         self.failures.forget(&at);
+        self.refreshes.forget(&at);
         if lifetime.ttl.is_zero() {
             // "Do not store": what was there before would be read as the value that was set.
             return self.erase(at, key).await.map(drop);

@@ -68,7 +68,7 @@ counters! {
     misses_invalid_key: Counter,
     /// Loads begun.
     loads: Counter,
-    /// Of these, those begun in the background before the value expired.
+    /// Of these, those in the background before the value expired.
     refreshes: Counter,
     /// Loads that ended in an error or a panic.
     load_failures: Counter,
@@ -81,7 +81,8 @@ counters! {
     /// Loaded values written to the server.
     fills: Counter,
     /// Loaded values not written to the server: invalidated meanwhile, too large, because a newer
-    /// program's value or what is not ours holds the key, or because the larder was closed.
+    /// program's value or what is not ours holds the key, because no lease could be had or the call
+    /// was not to fill it, or because the larder was closed.
     fills_refused: Counter,
     /// Loaded values that the server did not take.
     fills_failed: Counter,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use larder::Clock;
 use larder::key::{Prefix, StoredKey};
 use larder::remote::{
     Acquired, Claim, Deadline, Lease, MemoryRemote, Observer, Pushes, Remote, RemoteError,
@@ -45,6 +46,7 @@ struct Inner {
     holds: Mutex<HashMap<(Op, When), Vec<Held>>>,
     failing: Mutex<HashSet<Op>>,
     calls: Mutex<HashMap<Op, usize>>,
+    blind: bool,
 }
 
 /// One operation that waits for the test.
@@ -64,6 +66,23 @@ impl Held {
 }
 
 impl Stub {
+    /// One that goes by this clock.
+    pub fn by(clock: &Clock) -> Self {
+        Self(Arc::new(Inner {
+            store: MemoryRemote::with(64 << 20, clock.clone()),
+            ..Inner::default()
+        }))
+    }
+
+    /// One that goes by this clock, and tells nobody of changes.
+    pub fn blind(clock: &Clock) -> Self {
+        Self(Arc::new(Inner {
+            store: MemoryRemote::with(64 << 20, clock.clone()),
+            blind: true,
+            ..Inner::default()
+        }))
+    }
+
     /// Holds the next operation of this kind that is not held yet.
     pub fn hold(&self, op: Op, when: When) -> Held {
         let held = Held::default();
@@ -237,6 +256,9 @@ impl Remote for Stub {
     }
 
     fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        if self.0.blind {
+            return Pushes::None;
+        }
         self.0.store.watch(prefix, observer)
     }
 

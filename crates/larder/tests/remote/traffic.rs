@@ -6,8 +6,8 @@ use larder_servers::{Kind, Reply, Server};
 use tokio::task::JoinSet;
 
 use super::common::{
-    Runs, always, config, eventually, larder, larder_with, millis, names, on_each_server, start,
-    traffic,
+    Runs, always, config, eventually, larder, larder_with, millis, names, on_each_server, secs,
+    start, traffic,
 };
 use super::{Texts, bare, get};
 
@@ -374,7 +374,8 @@ async fn health_tells_what_answers(kind: Kind) {
 
 async fn many_callers_at_once_all_get_their_own_value(kind: Kind) {
     let server = start(kind);
-    let larder: Larder = larder(&server).await;
+    // What is stored is looked at too, so the time has to do for all of it on a busy machine.
+    let larder: Larder = larder_with(config(&server).timeout(secs(20))).await;
     let cache = bare(&larder);
     let runs = Runs::default();
     let mut callers = JoinSet::new();
