@@ -240,7 +240,7 @@ impl Remote for Broken {
         assert!(self.fault != Fault::Panics, "at the get");
         Box::pin(async move {
             if self.fault == Fault::IgnoresDeadline && deadline.left().is_zero() {
-                tokio::time::sleep(secs(5)).await;
+                tokio::time::sleep(secs(20)).await;
             }
             let found = self.store.get(&self.key(key), deadline).await?;
             Ok(found.map(|bytes| match self.fault {
