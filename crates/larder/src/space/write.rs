@@ -68,9 +68,9 @@ where
         self.complete(async move {
             let deadline = space.shared.deadline();
             let answer = remote.set(&key, bytes, lifetime.total(), deadline).await;
-            // Where another write came between, nobody here knows which of the two the server took
-            // last: the next lookup asks.
-            let alone = watch.is_unmarked(mark);
+            // Where another write came between, or may have in a gap, nobody here knows which of the
+            // two the server took last: the next lookup asks.
+            let alone = space.holds(mark);
             let mark = watch.mark(&key);
             if alone {
                 // What the server refused for its own reasons may be served here for a short
