@@ -253,7 +253,7 @@ where
             }
         };
         let believed = match self.options.coherence {
-            Coherence::Ttl(trust) if confirmed => Some(trust),
+            Coherence::Ttl(trust) => Some(trust),
             Coherence::Pushed if server.watch.stream() == Stream::None => Some(BLIND_TRUST),
             _ => None,
         };
