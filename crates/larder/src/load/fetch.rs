@@ -453,9 +453,13 @@ where
                 let fill = self.shared.runtime.spawn(Arc::clone(self).fill(fill));
                 let _ = timeout_at(deadline.instant(), fill).await;
             }
-            (Some(lease), _) => {
+            (Some(lease), encoded) => {
                 self.counters.fills_refused.up();
-                lease.leave_note();
+                // A note is for what will not be stored by the next load either. Where this one was
+                // invalidated, the next takes the lease and stores.
+                if encoded.is_none() {
+                    lease.leave_note();
+                }
             }
             (None, _) if self.server.is_some() => self.counters.fills_refused.up(),
             (None, _) => {}
