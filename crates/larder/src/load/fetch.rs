@@ -120,9 +120,12 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let proof = key.map_or(Proof::LOCAL, |key| self.proof(key));
-        let joined = self
-            .table
-            .join(at, proof, |proof| self.holds(proof), || self.near_found(at));
+        let joined = self.table.join(
+            at,
+            (proof, self.now()),
+            |proof, looked| self.shares(proof, looked),
+            || self.near_found(at),
+        );
         let waiter = match joined {
             Joined::Hit(found) => return Seat::Landed(Ok(found)),
             Joined::Lead(lead) => return Seat::Lead(lead),
@@ -324,7 +327,7 @@ where
             let mut changed = pin!(waiter.changed());
             changed.as_mut().enable();
             let proof = server.watch.proof(key);
-            lead.knows(proof);
+            lead.knows(proof, self.now());
             let deadline = Deadline::after(*remote_time);
             let asked = Held::ask(&server.lessor, key, &seen, deadline).await;
             *remote_time = deadline.left();

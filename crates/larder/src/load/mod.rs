@@ -49,5 +49,5 @@ pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;
 pub(crate) use run::catch_panic;
-pub(crate) use table::Table;
+pub(crate) use table::{Shares, Table};
 pub(crate) use watch::{Proof, Stream, Watch};

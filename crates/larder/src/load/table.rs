@@ -18,6 +18,7 @@ use super::watch::Proof;
 use crate::near::{NearKey, NearRef};
 use crate::outcome::Found;
 use crate::space::Kept;
+use crate::time::Tick;
 
 const SHARDS: usize = 64;
 /// Loads under way at once in one cache; a caller over it gets a stale value or an error (G6).
@@ -80,6 +81,8 @@ struct State<V> {
     /// What was known when it last looked at the server: who comes later than a change that this
     /// proof does not know of must not join.
     proof: Proof,
+    /// When that was.
+    looked: Tick,
     /// The right to load, where its leader left.
     lease: Option<Held>,
     /// What may be served as stale instead of its result.
@@ -90,6 +93,16 @@ enum Phase<V> {
     Led,
     Vacant,
     Done(Landing<V>),
+}
+
+/// Whether a flight's result may go to a caller who comes now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shares {
+    Yes,
+    /// Changes may have come that nobody here has heard of.
+    Untrusted,
+    /// A change came.
+    Outdated,
 }
 
 /// What a caller becomes.
@@ -140,13 +153,13 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// Joins the flight of `key`, or begins one. `near` looks into the near tier once more,
-    /// under the lock that a landing flight stores under; `holds` says whether nothing that the
-    /// flight does not know of changed the key.
+    /// under the lock that a landing flight stores under; `shares` says whether what a flight
+    /// brings that looked at the server then, with this proof, may go to a caller who comes now.
     pub(crate) fn join<Q>(
         self: &Arc<Self>,
         key: &NearRef<'_, Q>,
-        proof: Proof,
-        holds: impl FnOnce(Proof) -> bool,
+        (proof, now): (Proof, Tick),
+        shares: impl FnOnce(Proof, Tick) -> Shares,
         near: impl FnOnce() -> Option<Found<V>>,
     ) -> Joined<K, V>
     where
@@ -157,7 +170,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
             let mut state = flight.state.lock();
-            if holds(state.proof) {
+            let shares = shares(state.proof, state.looked);
+            if shares == Shares::Yes {
                 if matches!(state.phase, Phase::Vacant) {
                     state.phase = Phase::Led;
                     let lead = self.lead(key.to_key(), &flight, &mut state);
@@ -176,8 +190,9 @@ impl<K: Hash + Eq, V> Table<K, V> {
                     _taken: Some(taken),
                 });
             }
-            // It knows less than this caller. Those who wait for it get its result; it is not kept.
-            state.voided = true;
+            // It knows less than this caller. Those who wait for it get its result, which is not
+            // kept if a change is known.
+            state.voided |= shares == Shares::Outdated;
             drop(state);
             shard.remove(key);
         }
@@ -195,6 +210,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 waiters: 0,
                 voided: false,
                 proof,
+                looked: now,
                 lease: None,
                 kept: None,
             }),
@@ -280,8 +296,9 @@ impl<K: Hash + Eq, V> Lead<K, V> {
 
     /// The flight is about to look at the server again: whatever it finds or loads from now on
     /// knows of all that `proof` does.
-    pub(crate) fn knows(&self, proof: Proof) {
-        self.flight.state.lock().proof = proof;
+    pub(crate) fn knows(&self, proof: Proof, now: Tick) {
+        let mut state = self.flight.state.lock();
+        (state.proof, state.looked) = (proof, now);
     }
 
     /// Gives all who wait their answer. `store` puts the value into the near tier, unless a

@@ -16,7 +16,7 @@ pub(crate) use read::{Kept, Look, Seen, Wanted};
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
-use crate::load::{Lessor, Proof, Stream, Table, Watch};
+use crate::load::{Lessor, Proof, Shares, Stream, Table, Watch};
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
 use crate::options::{Coherence, Options, Weigher};
 use crate::outcome::{Found, Freshness, Outcome, Source};
@@ -173,6 +173,25 @@ where
         self.server
             .as_ref()
             .is_none_or(|server| server.watch.is_unmarked(proof) && server.watch.is_gapless(proof))
+    }
+
+    /// Whether what a flight brings that looked at the server at `looked` may go to a caller who
+    /// comes now: trust is a deadline for flights as it is for near entries (G2).
+    pub(crate) fn shares(&self, proof: Proof, looked: Tick) -> Shares {
+        if !self.holds(proof) {
+            return Shares::Outdated;
+        }
+        let trusted = match &self.server {
+            Some(server) if self.options.coherence == Coherence::Pushed => {
+                server.watch.covers(looked)
+            }
+            _ => true,
+        };
+        if trusted {
+            Shares::Yes
+        } else {
+            Shares::Untrusted
+        }
     }
 
     /// [`near_hit`](Self::near_hit) with its outcome, counted.
