@@ -327,7 +327,7 @@ where
             let mut changed = pin!(waiter.changed());
             changed.as_mut().enable();
             let proof = server.watch.proof(key);
-            lead.knows(proof, self.now());
+            lead.knows(proof, self.now(), |kept| self.holds(kept));
             let deadline = Deadline::after(*remote_time);
             let asked = Held::ask(&server.lessor, key, &seen, deadline).await;
             *remote_time = deadline.left();

@@ -295,10 +295,12 @@ impl<K: Hash + Eq, V> Lead<K, V> {
     }
 
     /// The flight is about to look at the server again: whatever it finds or loads from now on
-    /// knows of all that `proof` does.
-    pub(crate) fn knows(&self, proof: Proof, now: Tick) {
+    /// knows of all that `proof` does. A stale value that it found before is forgotten where its
+    /// proof does not hold: who joins from now on must not get it.
+    pub(crate) fn knows(&self, proof: Proof, now: Tick, holds: impl FnOnce(Proof) -> bool) {
         let mut state = self.flight.state.lock();
         (state.proof, state.looked) = (proof, now);
+        state.kept.take_if(|kept| !holds(kept.proof()));
     }
 
     /// Gives all who wait their answer. `store` puts the value into the near tier, unless a
