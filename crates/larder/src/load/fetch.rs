@@ -128,6 +128,11 @@ where
         );
         let waiter = match joined {
             Joined::Hit(found) => return Seat::Landed(Ok(found)),
+            Joined::Landed(mut found) => {
+                self.counters.loads_joined.up();
+                found.outcome.joined = true;
+                return Seat::Landed(Ok(found));
+            }
             Joined::Lead(lead) => return Seat::Lead(lead),
             Joined::Wait(waiter) => waiter,
             Joined::Full => {
@@ -218,7 +223,7 @@ where
                 }
             };
             if let Some(found) = prepared {
-                let _ = lead.publish(Ok(found.clone()), || {});
+                let _ = lead.publish(Ok(found.clone()), self.now(), || {});
                 return Ok(found);
             }
         }
@@ -250,7 +255,7 @@ where
                     }
                     None => Err(failure),
                 };
-                let _ = lead.publish(landing.clone(), || {});
+                let _ = lead.publish(landing.clone(), self.now(), || {});
                 landing
             }
         }
@@ -419,7 +424,7 @@ where
             if let Some(lease) = lease {
                 lease.leave_note();
             }
-            let _ = lead.publish(Ok(found.clone()), || {});
+            let _ = lead.publish(Ok(found.clone()), self.now(), || {});
             return Ok(found);
         };
         let encoded = self
@@ -436,7 +441,7 @@ where
         let life = Life::new(self.now(), lifetime.ttl, lifetime.stale);
         let stored = self.stored(value, life, weight, encoded.is_some(), lead.proof());
         let near_key = lead.key().clone();
-        let published = lead.publish(Ok(found.clone()), || {
+        let published = lead.publish(Ok(found.clone()), self.now(), || {
             let _counted = self.near_insert(near_key, stored);
         });
         match (lease, encoded) {

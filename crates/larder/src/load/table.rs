@@ -92,7 +92,8 @@ struct State<V> {
 enum Phase<V> {
     Led,
     Vacant,
-    Done(Landing<V>),
+    /// With when it landed: its fill may take a while.
+    Done(Landing<V>, Tick),
 }
 
 /// Whether a flight's result may go to a caller who comes now.
@@ -109,6 +110,8 @@ pub(crate) enum Shares {
 pub(crate) enum Joined<K: Hash + Eq, V> {
     /// The near tier answered meanwhile.
     Hit(Found<V>),
+    /// A flight has landed that is still being written to the server.
+    Landed(Found<V>),
     /// The caller leads: it must load.
     Lead(Lead<K, V>),
     /// Another caller leads.
@@ -178,6 +181,13 @@ impl<K: Hash + Eq, V> Table<K, V> {
                     drop(state);
                     return Joined::Lead(lead);
                 }
+                if let Phase::Done(Ok(found), landed) = &state.phase
+                    && let Some(found) = found.later(now.since(*landed))
+                {
+                    return Joined::Landed(found);
+                }
+            }
+            if shares == Shares::Yes && !matches!(state.phase, Phase::Done(Ok(_), _)) {
                 let Some(taken) = self.waiters.take() else {
                     return Joined::Full;
                 };
@@ -190,8 +200,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
                     _taken: Some(taken),
                 });
             }
-            // It knows less than this caller. Those who wait for it get its result, which is not
-            // kept if a change is known.
+            // It knows less than this caller, or is past its time. Those who wait for it get its
+            // result, which is not kept if a change is known.
             state.voided |= shares == Shares::Outdated;
             drop(state);
             shard.remove(key);
@@ -308,7 +318,12 @@ impl<K: Hash + Eq, V> Lead<K, V> {
     ///
     /// The flight stays in the table until the lead is dropped, so that callers who come during
     /// the fill still get its answer.
-    pub(crate) fn publish(&self, landing: Landing<V>, store: impl FnOnce()) -> Published {
+    pub(crate) fn publish(
+        &self,
+        landing: Landing<V>,
+        now: Tick,
+        store: impl FnOnce(),
+    ) -> Published {
         let shard = self.table.shard(&self.key).lock();
         let mut state = self.flight.state.lock();
         let published = Published {
@@ -317,7 +332,7 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         if !state.voided {
             store();
         }
-        state.phase = Phase::Done(landing);
+        state.phase = Phase::Done(landing, now);
         drop(state);
         drop(shard);
         self.flight.changed.notify_waiters();
@@ -336,7 +351,7 @@ impl<K: Hash + Eq, V> Drop for Lead<K, V> {
         let mut shard = self.table.shard(&self.key).lock();
         let mut state = self.flight.state.lock();
         match state.phase {
-            Phase::Done(_) => Table::forget(&mut shard, &self.key, &self.flight),
+            Phase::Done(..) => Table::forget(&mut shard, &self.key, &self.flight),
             Phase::Led | Phase::Vacant if state.waiters == 0 => {
                 state.phase = Phase::Vacant;
                 Table::forget(&mut shard, &self.key, &self.flight);
@@ -411,7 +426,7 @@ impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
     fn look(&self) -> Option<Waited<K, V>> {
         let mut state = self.flight.state.lock();
         match &state.phase {
-            Phase::Done(landing) => Some(Waited::Landed(landing.clone())),
+            Phase::Done(landing, _) => Some(Waited::Landed(landing.clone())),
             Phase::Vacant => {
                 state.phase = Phase::Led;
                 let key = self.key.clone();
