@@ -19,6 +19,19 @@ impl<V> Found<V> {
     pub(crate) fn new(value: Arc<V>, outcome: Outcome) -> Self {
         Self { value, outcome }
     }
+
+    /// The same, as it is some time later; `None` where it is no longer fresh.
+    pub(crate) fn later(&self, by: Duration) -> Option<Self> {
+        let mut later = self.clone();
+        if !by.is_zero() {
+            later.outcome.age += by;
+            later.outcome.ttl_left = self.outcome.ttl_left.saturating_sub(by);
+            if later.outcome.ttl_left.is_zero() {
+                return None;
+            }
+        }
+        Some(later)
+    }
 }
 
 // Derived, this would ask for `V: Clone`.

@@ -85,13 +85,9 @@ where
         if self.refreshes.of(at, now).is_some() || self.failures.of(at, now).is_some() {
             return;
         }
-        let joined = self.table.join(
-            at,
-            self.proof(&key),
-            |proof| self.holds(proof),
-            None,
-            || None,
-        );
+        let shares = |proof, looked| self.shares(proof, looked);
+        let began = (self.proof(&key), now);
+        let joined = self.table.join(at, began, shares, None, || None);
         let Joined::Lead(lead) = joined else { return };
         let born = stored.life().born;
         lead.keep(Kept::of(stored, Source::Near, StaleReason::LoaderFailed));

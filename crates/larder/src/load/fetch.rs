@@ -128,9 +128,14 @@ where
                     None
                 }
             };
-            let holds = |proof| self.holds(proof);
-            let waiter = match self.table.join(at, proof, holds, refused, near) {
+            let (now, shares) = (self.now(), |proof, looked| self.shares(proof, looked));
+            let waiter = match self.table.join(at, (proof, now), shares, refused, near) {
                 Joined::Hit(found) => return Seat::Landed(Ok(found)),
+                Joined::Landed(mut found) => {
+                    self.counters.loads_joined.up();
+                    found.outcome.joined = true;
+                    return Seat::Landed(Ok(found));
+                }
                 Joined::Lead(lead) => return Seat::Lead(lead),
                 Joined::Wait(waiter) => waiter,
                 Joined::Full => {

@@ -75,7 +75,7 @@ where
             if wanted {
                 self.counters.fills_refused.up();
             }
-            let _ = lead.publish(Ok(found.clone()), || {});
+            let _ = lead.publish(Ok(found.clone()), self.now(), || {});
             return Ok(found);
         };
         let payload = match (&self.server, &lease) {
@@ -94,7 +94,7 @@ where
             .then(|| self.near_entry_of(&lead, &landed, payload.as_ref().map(Vec::len)))
             .flatten();
         let (near_key, proof) = (lead.key().clone(), lead.proof());
-        let published = lead.publish(Ok(found.clone()), || {
+        let published = lead.publish(Ok(found.clone()), self.now(), || {
             // One that is outdated already would have no effect, except to push out a newer one.
             if let Some(stored) = near.filter(|_| self.holds(proof)) {
                 let _counted = self.near_insert(near_key, stored);

@@ -132,7 +132,7 @@ where
             if lead.lease.is_none()
                 && let Some(found) = self.prepare(&mut lead, &at, &mut way).await
             {
-                let _ = lead.publish(Ok(found.clone()), || {});
+                let _ = lead.publish(Ok(found.clone()), self.now(), || {});
                 return Ok(found);
             }
             if !task.rests {
@@ -144,7 +144,7 @@ where
         }
         if let Some(failure) = failure {
             let landing = self.or_kept(&lead, failure, &task);
-            let _ = lead.publish(landing.clone(), || {});
+            let _ = lead.publish(landing.clone(), self.now(), || {});
             return landing;
         }
         let began = self.now();
@@ -198,7 +198,7 @@ where
             self.refreshes.put(lead.key().clone(), (), now, until);
         }
         let landing = self.or_kept(&lead, failure, task);
-        let _ = lead.publish(landing.clone(), || {});
+        let _ = lead.publish(landing.clone(), self.now(), || {});
         landing
     }
 
@@ -338,7 +338,7 @@ where
             let mut changed = pin!(waiter.changed());
             changed.as_mut().enable();
             let proof = self.shared.watch.proof(key);
-            lead.knows(proof);
+            lead.knows(proof, self.now(), |kept| self.holds(kept));
             let deadline = way.deadline();
             let head = &seen[..seen.len().min(HEADER_LEN)];
             let asked = Held::ask(&server.lessor, key, head, deadline).await;
@@ -422,7 +422,7 @@ where
         let (key, call) = (way.key, &way.task.call);
         let borne = self.borne(lead.key().tenant.as_ref(), &call.tags);
         let deadline = way.deadline();
-        lead.knows(self.proof(key));
+        lead.knows(self.proof(key), self.now(), |kept| self.holds(kept));
         let stamps = if lead.lease.is_some() {
             let life = call.lifetime.total();
             self.capture(&borne, life, deadline).await

@@ -12,6 +12,7 @@ use super::{Failure, chain, lease, watch};
 use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::space::Space;
+use crate::time::Tick;
 
 #[allow(
     dead_code,
@@ -61,6 +62,9 @@ const KEY: NearRef<'static, u8> = NearRef {
     key: &7,
 };
 
+/// Nothing changes elsewhere, and time stands still.
+const NOW: (watch::Proof, Tick) = (watch::Proof::LOCAL, Tick(1_000_000_000_000));
+
 impl Cache {
     fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -77,11 +81,11 @@ impl Cache {
         let join = || {
             let near = || self.near.lock().clone();
             let table = &self.table;
-            table.join(&KEY, watch::Proof::LOCAL, |_| true, None, near)
+            table.join(&KEY, NOW, |_, _| true, None, near)
         };
         loop {
             let lead = match join() {
-                Joined::Hit(found) => return *found,
+                Joined::Hit(found) | Joined::Landed(found) => return *found,
                 Joined::Full => panic!("three callers are not too many"),
                 Joined::Lead(lead) => lead,
                 Joined::Wait(waiter) => match waiter.wait().await {
@@ -102,7 +106,7 @@ impl Cache {
         thread::yield_now();
         self.loads.fetch_add(1, Ordering::SeqCst);
         let found = Space::<u8, usize>::loaded(std::sync::Arc::new(version), crate::MAX_TTL);
-        let _ = lead.publish(Ok(found.clone()), || *self.near.lock() = Some(found));
+        let _ = lead.publish(Ok(found.clone()), NOW.1, || *self.near.lock() = Some(found));
         self.loading.fetch_sub(1, Ordering::SeqCst);
         version
     }
@@ -159,9 +163,7 @@ fn a_waiter_that_leaves_takes_nobody_along() {
         let (left, stays) = (Arc::clone(&cache), Arc::clone(&cache));
         let leaver = spawn(async move {
             let near = || left.near.lock().clone();
-            let joined = left
-                .table
-                .join(&KEY, watch::Proof::LOCAL, |_| true, None, near);
+            let joined = left.table.join(&KEY, NOW, |_, _| true, None, near);
             // Polled once at most, and dropped: as the leader, or as one who waits.
             if let Joined::Wait(waiter) = joined {
                 let waited = std::pin::pin!(waiter.wait());

@@ -18,6 +18,7 @@ use super::watch::Proof;
 use crate::near::{NearKey, NearRef};
 use crate::outcome::Found;
 use crate::space::Kept;
+use crate::time::Tick;
 
 const SHARDS: usize = 64;
 /// Loads under way at once in one cache; a caller over it gets a stale value or an error (G6).
@@ -80,6 +81,8 @@ struct State<V> {
     /// What was known when it last looked at the server: who comes later than a change that this
     /// proof does not know of must not join.
     proof: Proof,
+    /// When that was.
+    looked: Tick,
     /// The right to load, where its leader left.
     lease: Option<Held>,
     /// What may be served as stale instead of its result.
@@ -89,13 +92,16 @@ struct State<V> {
 enum Phase<V> {
     Led,
     Vacant,
-    Done(Landing<V>),
+    /// With when it landed: its fill may take a while.
+    Done(Landing<V>, Tick),
 }
 
 /// What a caller becomes.
 pub(crate) enum Joined<K: Hash + Eq, V> {
     /// The near tier answered meanwhile.
     Hit(Found<V>),
+    /// A flight has landed that is still being written to the server.
+    Landed(Found<V>),
     /// The caller leads: it must load.
     Lead(Lead<K, V>),
     /// Another caller leads.
@@ -140,13 +146,14 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// Joins the flight of `key`, or begins one. `near` looks into the near tier once more,
-    /// under the lock that a landing flight stores under; `holds` says whether nothing that the
-    /// flight does not know of changed the key. The answer of `refused` did not suit the caller.
+    /// under the lock that a landing flight stores under; `shares` says whether what a flight
+    /// brings that looked at the server then, with this proof, may go to a caller who comes now.
+    /// The answer of `refused` did not suit the caller.
     pub(crate) fn join<Q>(
         self: &Arc<Self>,
         key: &NearRef<'_, Q>,
-        proof: Proof,
-        holds: impl FnOnce(Proof) -> bool,
+        (proof, now): (Proof, Tick),
+        shares: impl FnOnce(Proof, Tick) -> bool,
         refused: Option<FlightId>,
         near: impl FnOnce() -> Option<Found<V>>,
     ) -> Joined<K, V>
@@ -158,13 +165,21 @@ impl<K: Hash + Eq, V> Table<K, V> {
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
             let mut state = flight.state.lock();
-            if refused != Some(flight.id) && holds(state.proof) {
+            let shares = refused != Some(flight.id) && shares(state.proof, state.looked);
+            if shares {
                 if matches!(state.phase, Phase::Vacant) {
                     state.phase = Phase::Led;
                     let lead = self.lead(key.to_key(), &flight, &mut state);
                     drop(state);
                     return Joined::Lead(lead);
                 }
+                if let Phase::Done(Ok(found), landed) = &state.phase
+                    && let Some(found) = found.later(now.since(*landed))
+                {
+                    return Joined::Landed(found);
+                }
+            }
+            if shares && !matches!(state.phase, Phase::Done(Ok(_), _)) {
                 let Some(taken) = self.waiters.take() else {
                     return Joined::Full;
                 };
@@ -177,8 +192,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
                     _taken: Some(taken),
                 });
             }
-            // It knows less than this caller. Those who wait for it get its result. Whether that may
-            // be kept is for its proof to say, and for its lease.
+            // It knows less than this caller, or is past its time. Those who wait for it get its
+            // result. Whether that may be kept is for its proof to say, and for its lease.
             drop(state);
             shard.remove(key);
         }
@@ -196,6 +211,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 waiters: 0,
                 voided: false,
                 proof,
+                looked: now,
                 lease: None,
                 kept: None,
             }),
@@ -280,9 +296,12 @@ impl<K: Hash + Eq, V> Lead<K, V> {
     }
 
     /// The flight is about to look at the server again: whatever it finds or loads from now on
-    /// knows of all that `proof` does.
-    pub(crate) fn knows(&self, proof: Proof) {
-        self.flight.state.lock().proof = proof;
+    /// knows of all that `proof` does. A stale value that it found before is forgotten where its
+    /// proof does not hold: who joins from now on must not get it.
+    pub(crate) fn knows(&self, proof: Proof, now: Tick, holds: impl FnOnce(Proof) -> bool) {
+        let mut state = self.flight.state.lock();
+        (state.proof, state.looked) = (proof, now);
+        state.kept.take_if(|kept| !holds(kept.proof()));
     }
 
     /// Gives all who wait their answer. `store` puts the value into the near tier, unless a
@@ -290,7 +309,12 @@ impl<K: Hash + Eq, V> Lead<K, V> {
     ///
     /// The flight stays in the table until the lead is dropped, so that callers who come during
     /// the fill still get its answer.
-    pub(crate) fn publish(&self, landing: Landing<V>, store: impl FnOnce()) -> Published {
+    pub(crate) fn publish(
+        &self,
+        landing: Landing<V>,
+        now: Tick,
+        store: impl FnOnce(),
+    ) -> Published {
         let shard = self.table.shard(&self.key).lock();
         let mut state = self.flight.state.lock();
         let published = Published {
@@ -299,7 +323,7 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         if !state.voided {
             store();
         }
-        state.phase = Phase::Done(landing);
+        state.phase = Phase::Done(landing, now);
         drop(state);
         drop(shard);
         self.flight.changed.notify_waiters();
@@ -318,7 +342,7 @@ impl<K: Hash + Eq, V> Drop for Lead<K, V> {
         let mut shard = self.table.shard(&self.key).lock();
         let mut state = self.flight.state.lock();
         match state.phase {
-            Phase::Done(_) => Table::forget(&mut shard, &self.key, &self.flight),
+            Phase::Done(..) => Table::forget(&mut shard, &self.key, &self.flight),
             Phase::Led | Phase::Vacant if state.waiters == 0 => {
                 state.phase = Phase::Vacant;
                 Table::forget(&mut shard, &self.key, &self.flight);
@@ -393,7 +417,7 @@ impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
     fn look(&self) -> Option<Waited<K, V>> {
         let mut state = self.flight.state.lock();
         match &state.phase {
-            Phase::Done(landing) => Some(Waited::Landed(landing.clone())),
+            Phase::Done(landing, _) => Some(Waited::Landed(landing.clone())),
             Phase::Vacant => {
                 state.phase = Phase::Led;
                 let key = self.key.clone();

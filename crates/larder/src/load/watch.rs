@@ -258,6 +258,15 @@ impl Watch {
         self.clock.is_before(self.trusted_until())
     }
 
+    /// Whether what was read of the server at `looked` counts now: changes since are known, or it is
+    /// no longer ago than trust lasts.
+    pub(crate) fn covers(&self, looked: Tick) -> bool {
+        matches!(*self.stream.borrow(), Stream::None)
+            || self
+                .clock
+                .is_before(self.trusted_until().max(looked.plus(self.bound)))
+    }
+
     /// Waits until the stream of changes is live, or cannot be for now.
     pub(crate) async fn settled(&self) {
         let mut stream = self.stream.subscribe();

@@ -194,6 +194,13 @@ where
         watch.is_unmarked(proof) && watch.is_gapless(proof)
     }
 
+    /// Whether what a flight brings that looked at the server at `looked` may go to a caller who
+    /// comes now: trust is a deadline for flights as it is for near entries (G2).
+    pub(crate) fn shares(&self, proof: Proof, looked: Tick) -> bool {
+        let trusts = self.server.is_some() && self.options.coherence == Coherence::Pushed;
+        self.holds(proof) && (!trusts || self.shared.watch.covers(looked))
+    }
+
     /// [`near_hit`](Self::near_hit) with its outcome, counted.
     pub(crate) fn near_found<Q>(&self, at: &NearRef<'_, Q>) -> Option<Found<V>>
     where
@@ -303,7 +310,7 @@ where
             }
         };
         let believed = match self.options.coherence {
-            Coherence::Ttl(trust) if confirmed => Some(trust),
+            Coherence::Ttl(trust) => Some(trust),
             Coherence::Pushed if self.shared.watch.stream() == Stream::None => Some(BLIND_TRUST),
             _ => None,
         };

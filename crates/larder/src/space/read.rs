@@ -75,6 +75,11 @@ impl<V> Clone for Kept<V> {
 }
 
 impl<V> Kept<V> {
+    /// What was known when it was read.
+    pub(crate) fn proof(&self) -> Proof {
+        self.stored.proof()
+    }
+
     /// The value as it may be served at `now`: a loader or a server may have taken longer than the
     /// stale window (G4).
     pub(crate) fn at(self, now: Tick) -> Option<Found<V>> {

@@ -79,10 +79,10 @@ where
         self.complete(async move {
             let answer = space.write(&key, &payload, lifetime, &borne, &call.tags);
             let answer = answer.await;
-            // Where another write came between, nobody here knows which of the two the server took
-            // last: the next lookup asks.
+            // Where another write came between, or may have in a gap, nobody here knows which of the
+            // two the server took last: the next lookup asks.
+            let alone = space.holds(mark);
             let watch = &space.shared.watch;
-            let alone = watch.is_unmarked(mark);
             let mark = watch.mark(&key);
             if let (true, Some(weight)) = (alone, weight)
                 && Scopes::record(&borne, mark)

@@ -1,0 +1,200 @@
+//! Loads: one in a process, and one in the fleet, between invalidations (G1).
+
+use super::{Call, Check, Claimed, From, Made, Seq, Write};
+use crate::plan::LOAD_TIMEOUT;
+use crate::server::is_note;
+
+/// How long the note of a load that stored nothing stands.
+const NOTE: u64 = 1_000;
+
+fn seq_index(seq: Seq) -> usize {
+    usize::try_from(seq).unwrap()
+}
+
+impl Check {
+    pub(crate) fn load_began(&mut self, call: usize) -> usize {
+        let (seq, now, id) = (self.seq, self.now, self.made.len());
+        let Call { process, key, .. } = self.calls[call];
+        if !self.dead[process] {
+            self.check_one_load(call);
+        }
+        let began = self.calls[call].began;
+        let place = self.place(process, key);
+        let granted = match place.claim {
+            Some(Claimed::Granted(at)) if place.dropped < began => Some(at),
+            _ => None,
+        };
+        place.running_loads.push(id);
+        self.made.push(Made {
+            process,
+            key,
+            began: seq,
+            began_at: now,
+            version: 0,
+            landed_at: None,
+            from: From::Load {
+                call,
+                running: true,
+                granted,
+                ended: None,
+                failed: false,
+            },
+            applied: None,
+            restored: None,
+        });
+        id
+    }
+
+    pub(super) fn check_one_load(&mut self, call: usize) {
+        let Call {
+            process,
+            key,
+            began,
+            began_at,
+            ..
+        } = self.calls[call];
+        let place = &self.places[process][key];
+        let mut wrong = None;
+        for &running in &place.running_loads {
+            let From::Load { call: leader, .. } = self.made[running].from else {
+                continue;
+            };
+            // Since one of the two callers came, something must have changed.
+            if place.touched <= self.calls[leader].began.min(began)
+                && !self.lapsed_since(process, began_at)
+            {
+                wrong = Some(format!(
+                    "G1: P{process} loads for call {call} beside its own {}",
+                    self.describe(running)
+                ));
+            }
+        }
+        if let Some(Claimed::Held(by)) = place.claim
+            && !is_note(by)
+            && place.dropped < began
+            && self.now < began_at + LOAD_TIMEOUT
+        {
+            wrong = Some(format!(
+                "G1: P{process} loads for call {call} though P{:?} holds the lease",
+                self.owners.get(by.as_bytes())
+            ));
+        }
+        for (other, places) in self.places.iter().enumerate() {
+            // Two that were granted at once: the first one's was not renewed.
+            let Some(Claimed::Granted(own)) = place.claim else {
+                break;
+            };
+            if other == process || self.dead[other] || place.dropped > began {
+                continue;
+            }
+            for &running in &places[key].running_loads {
+                let From::Load {
+                    granted: Some(granted),
+                    call: leader,
+                    ..
+                } = self.made[running].from
+                else {
+                    continue;
+                };
+                let lost = own < granted
+                    || self.leases_lost[key] >= granted
+                    || self.trouble[other] >= self.calls[leader].began_at
+                    || self.trouble[process] >= began_at
+                    || self.writes_of[key].iter().any(|number| {
+                        let applied = self.writes[*number].applied;
+                        applied.is_some_and(|(applied, _)| applied > granted)
+                    });
+                if !lost {
+                    wrong = Some(format!(
+                        "G1: P{process} loads for call {call} beside P{other}, which loads {} \
+                         under a lease that nothing ended",
+                        self.describe(running)
+                    ));
+                }
+            }
+        }
+        if wrong.is_none() {
+            wrong = self.second_load(call);
+        }
+        if let Some(wrong) = wrong {
+            self.fail(key, wrong);
+        }
+    }
+
+    /// Whether a load begins in a fleet that has one already, without a reason: no write and no
+    /// failure since both callers came, and no trouble with the server.
+    pub(super) fn second_load(&self, call: usize) -> Option<String> {
+        let Call {
+            process,
+            key,
+            began_at,
+            ..
+        } = self.calls[call];
+        for (other, places) in self.places.iter().enumerate() {
+            for &running in &places[key].running_loads {
+                let From::Load { call: leader, .. } = self.made[running].from else {
+                    continue;
+                };
+                let since = began_at.min(self.calls[leader].began_at);
+                let disturbed = self.disturbed[key] >= since
+                    || (process == other && self.lapsed_since(process, since))
+                    || self.trouble[process] >= since
+                    || self.trouble[other] >= since
+                    || self.writes_of[key]
+                        .iter()
+                        .any(|number| !self.is_over(&self.writes[*number], since));
+                if !disturbed && !self.dead[other] {
+                    return Some(format!(
+                        "G1: P{process} loads for call {call} beside {}, and nothing happened \
+                         since {since} ms",
+                        self.describe(running)
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether everybody knew of `write` before `since`.
+    pub(super) fn is_over(&self, write: &Write, since: u64) -> bool {
+        let over = |seq: Option<Seq>| seq.is_some_and(|seq| self.times[seq_index(seq)] < since);
+        over(write.ended.or(write.applied.map(|(seq, _)| seq)))
+            && (0..self.plan.processes)
+                .all(|process| self.dead[process] || over(write.delivered[process]))
+    }
+
+    pub(crate) fn source_read(&mut self, id: usize) {
+        self.made[id].version = self.sources[self.made[id].key];
+    }
+
+    /// `failed` is `None` where the load was dropped.
+    pub(crate) fn load_ended(&mut self, id: usize, with_error: Option<bool>) {
+        let (seq, now) = (self.seq, self.now);
+        let made = &mut self.made[id];
+        if with_error == Some(false) {
+            made.landed_at = Some(now);
+        }
+        let (process, key) = (made.process, made.key);
+        if let From::Load {
+            running,
+            ended,
+            failed,
+            ..
+        } = &mut made.from
+        {
+            *running = false;
+            *ended = Some(seq);
+            *failed = with_error == Some(true);
+        }
+        if with_error != Some(false) {
+            // Its note stands for a second, and loads that it lets begin may follow each other.
+            self.disturbed[key] = self.disturbed[key].max(now + NOTE + LOAD_TIMEOUT);
+        }
+        let place = self.place(process, key);
+        place.running_loads.retain(|running| *running != id);
+        if with_error.is_none() {
+            place.dropped = seq;
+        }
+        place.last_active = now;
+    }
+}

@@ -1,0 +1,152 @@
+//! What reaches the server and what comes back: what it stores (G2), and who knows of what.
+
+use larder::remote::Acquired;
+
+use super::{Check, Claimed, From, Value};
+use crate::plan::TRUST;
+use crate::server::{Reply, Request};
+
+impl Check {
+    /// A request is about to be sent: the write that it is, where it is one.
+    pub(crate) fn sends(&mut self, process: usize, key: usize, request: &Request) -> Option<usize> {
+        match request {
+            Request::Acquire { lease, .. } => {
+                self.owners.insert(lease.as_bytes().to_vec(), process);
+                None
+            }
+            Request::Remove => self.place(process, key).removals.pop_front(),
+            Request::Set { value, .. } => {
+                let id = Value::read(value).id;
+                match self.made[id].from {
+                    From::Set { write } => Some(write),
+                    From::Load { .. } => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn flies(&mut self, process: usize, key: usize) {
+        self.place(process, key).flying += 1;
+    }
+
+    pub(crate) fn landed(&mut self, process: usize, key: usize) {
+        let now = self.now;
+        let place = self.place(process, key);
+        place.flying -= 1;
+        place.last_active = now;
+    }
+
+    /// An answer reached its caller.
+    pub(crate) fn answered(
+        &mut self,
+        process: usize,
+        key: usize,
+        request: &Request,
+        reply: Option<&Reply>,
+    ) {
+        let seq = self.seq;
+        if reply.is_none() {
+            self.troubled(process, self.now);
+        }
+        let granted = match request {
+            Request::Acquire { lease, .. } => self.grants.get(lease.as_bytes()).copied(),
+            _ => None,
+        };
+        let place = self.place(process, key);
+        match (request, reply) {
+            (Request::Get | Request::Acquire { .. }, None) => place.claim = Some(Claimed::Failed),
+            (Request::Acquire { .. }, Some(Reply::Acquired(acquired))) => {
+                place.claim = Some(match acquired {
+                    Acquired::Granted => Claimed::Granted(granted.unwrap_or(seq)),
+                    Acquired::Held { by, .. } => Claimed::Held(*by),
+                    Acquired::Value(_) => Claimed::Value,
+                });
+            }
+            // Others may still hear of it later; who sent it knows now.
+            (Request::Fill { .. } | Request::Set { .. } | Request::Remove, _) => {
+                place.touched = seq;
+            }
+            _ => {}
+        }
+    }
+
+    /// The server did what it was asked.
+    pub(crate) fn applied(
+        &mut self,
+        key: usize,
+        request: &Request,
+        write: Option<usize>,
+        reply: &Reply,
+    ) {
+        let (seq, now) = (self.seq, self.now);
+        if let Some(write) = write {
+            self.writes[write].applied = Some((seq, now));
+            if let Some(id) = self.writes[write].value {
+                self.made[id].applied = Some(seq);
+            }
+        }
+        if let (Request::Acquire { lease, .. }, Reply::Acquired(Acquired::Granted)) =
+            (request, reply)
+        {
+            self.grants.insert(lease.as_bytes().to_vec(), seq);
+        }
+        if let (Request::Fill { value, .. }, Reply::Was(true)) = (request, reply) {
+            let id = Value::read(value).id;
+            if self.made[id].applied.is_some() {
+                return;
+            }
+            self.made[id].applied = Some(seq);
+            let later = self.writes_of[key].iter().copied().find(|number| {
+                let write = &self.writes[*number];
+                write.applied.is_some() && self.is_older(id, write)
+            });
+            if let Some(number) = later {
+                let write = &self.writes[number];
+                let text = format!(
+                    "G2: the server stores {} after {} {number}",
+                    self.describe(id),
+                    write.what
+                );
+                self.fail(key, text);
+            }
+        }
+    }
+
+    /// A process hears of a change of `key`.
+    pub(crate) fn heard(&mut self, process: usize, key: usize, write: Option<usize>) {
+        let seq = self.seq;
+        self.place(process, key).touched = seq;
+        if let Some(write) = write {
+            self.writes[write].delivered[process].get_or_insert(seq);
+        }
+    }
+
+    /// A process hears that it missed something, or that all is gone.
+    pub(crate) fn heard_all(&mut self, process: usize, writes: &[usize]) {
+        for key in 0..self.plan.keys {
+            self.heard(process, key, None);
+        }
+        for write in writes {
+            self.writes[*write].delivered[process].get_or_insert(self.seq);
+        }
+    }
+
+    /// The server answered what was asked then.
+    pub(crate) fn trusts(&mut self, process: usize, asked_at: u64) {
+        let until = &mut self.trusted_until[process];
+        if *until <= self.now {
+            self.lapsed_until[process] = self.now;
+        }
+        *until = (*until).max(asked_at + TRUST);
+    }
+
+    pub(crate) fn distrusts(&mut self, process: usize) {
+        self.trusted_until[process] = 0;
+    }
+
+    /// Whether the process could not always believe what it heard since then.
+    pub(super) fn lapsed_since(&self, process: usize, since: u64) -> bool {
+        self.trusted_until[process] <= self.now || self.lapsed_until[process] >= since
+    }
+}

@@ -1,0 +1,235 @@
+//! The remote of one process in the simulated world.
+
+use std::fmt;
+use std::future::ready;
+use std::sync::Weak;
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder::key::{Prefix, StoredKey};
+use larder::remote::{
+    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
+    RemoteHealth, RemoteState, ServerTime,
+};
+use tokio::time::timeout_at;
+
+use crate::server::{Reply, Request};
+use crate::world::{World, disconnected, key_of};
+
+pub(crate) struct SimRemote {
+    pub(crate) world: World,
+    pub(crate) process: usize,
+}
+
+/// The stamps of groups, which never change in this world, and are known to all.
+fn stamp_of(key: &StoredKey) -> Bytes {
+    let mut stamp = [0; 16];
+    for (at, byte) in key.as_bytes().iter().enumerate() {
+        stamp[at % 16] ^= byte;
+    }
+    Bytes::copy_from_slice(&stamp)
+}
+
+/// A request whose caller waits.
+struct Flying<'a>(&'a SimRemote, usize);
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        let Self(remote, key) = *self;
+        remote.world.state().check.landed(remote.process, key);
+    }
+}
+
+impl SimRemote {
+    async fn ask(
+        &self,
+        key: &StoredKey,
+        request: Request,
+        deadline: Deadline,
+    ) -> Result<Reply, RemoteError> {
+        let (world, process, key) = (&self.world, self.process, key_of(key));
+        world.state().check.flies(process, key);
+        let _flying = Flying(self, key);
+        let answer = match world.send(process, key, request.clone()) {
+            Ok(answer) => match timeout_at(deadline.instant(), answer).await {
+                Ok(Ok(reply)) => Ok(reply),
+                Ok(Err(_lost)) => Err(disconnected()),
+                Err(_) => Err(RemoteError::Timeout {
+                    address: "simulated".to_owned(),
+                    after: Duration::ZERO,
+                }),
+            },
+            Err(error) => Err(error),
+        };
+        world.awake(process).await;
+        let mut state = world.state();
+        state.hears(process, key, &request, answer.as_ref());
+        drop(state);
+        answer
+    }
+
+    async fn ask_whether(
+        &self,
+        key: &StoredKey,
+        request: Request,
+        deadline: Deadline,
+    ) -> Result<bool, RemoteError> {
+        match self.ask(key, request, deadline).await? {
+            Reply::Was(was) => Ok(was),
+            other => unreachable!("{other:?}"),
+        }
+    }
+}
+
+impl Remote for SimRemote {
+    fn get<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
+        Box::pin(async move {
+            match self.ask(key, Request::Get, deadline).await? {
+                Reply::Value(value) => Ok(value),
+                other => unreachable!("{other:?}"),
+            }
+        })
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        let set = Request::Set { value, ttl };
+        Box::pin(async move { self.ask(key, set, deadline).await.map(drop) })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        Box::pin(self.ask_whether(key, Request::Remove, deadline))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [&'a StoredKey],
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        let stamps = keys.iter().map(|key| Some(stamp_of(key))).collect();
+        Box::pin(ready(Ok(stamps)))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        _: Bytes,
+        _: Option<Duration>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        Box::pin(ready(Ok(stamp_of(key))))
+    }
+
+    fn splice<'a>(
+        &'a self,
+        _: &'a StoredKey,
+        _: usize,
+        _: Bytes,
+        _: Option<Duration>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
+        unreachable!("no group is invalidated in this world")
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        claim: Claim<'a>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
+        let acquire = Request::Acquire {
+            lease: *claim.lease,
+            ttl: claim.ttl,
+            seen: claim.seen.to_vec(),
+            outdated: claim.outdated.copied(),
+        };
+        Box::pin(async move {
+            match self.ask(key, acquire, deadline).await? {
+                Reply::Acquired(acquired) => Ok(acquired),
+                other => unreachable!("{other:?}"),
+            }
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let renew = Request::Renew { lease: *lease, ttl };
+        Box::pin(self.ask_whether(key, renew, deadline))
+    }
+
+    fn fill<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        value: Bytes,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let fill = Request::Fill {
+            lease: *lease,
+            value,
+            ttl,
+        };
+        Box::pin(self.ask_whether(key, fill, deadline))
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        lease: &'a Lease,
+        note: Option<(Lease, Duration)>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
+        let release = Request::Release {
+            lease: *lease,
+            note,
+        };
+        Box::pin(self.ask_whether(key, release, deadline))
+    }
+
+    fn watch(&self, _: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        self.world.watch(self.process, observer)
+    }
+
+    fn server_time(&self) -> Option<ServerTime> {
+        self.world.server_time(self.process)
+    }
+
+    fn health(&self, _: Deadline) -> RemoteFuture<'_, RemoteHealth> {
+        Box::pin(async { RemoteHealth::new(RemoteState::Up, "simulated") })
+    }
+
+    fn close(&self) -> RemoteFuture<'_, ()> {
+        Box::pin(async { self.world.close(self.process) })
+    }
+}
+
+impl Drop for SimRemote {
+    fn drop(&mut self) {
+        self.world.gone(self.process);
+    }
+}
+
+impl fmt::Debug for SimRemote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimRemote({})", self.process)
+    }
+}
