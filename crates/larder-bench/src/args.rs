@@ -5,13 +5,14 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|stampede [options]
+usage: larder-bench near|remote|stampede|fence [options]
 
   --seconds S      near, remote: how long each subject of a case is measured, all rounds together
   --rounds N       near, remote: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
+                   fence: how many invalidations for each subject (default 4000)
   --callers N      stampede: how many callers in all (default 10000)
-  --server KIND    stampede: valkey (the default) or redis
+  --server KIND    stampede, fence: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a few seconds: shows that it runs, not how fast";
@@ -22,13 +23,15 @@ pub(crate) enum Bench {
     Near,
     Remote,
     Stampede,
+    Fence,
 }
 
 impl Bench {
-    const ALL: [Self; 3] = [
+    const ALL: [Self; 4] = [
         Self::Near,
         Self::Remote,
         Self::Stampede,
+        Self::Fence,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Bench {
             Self::Near => "near",
             Self::Remote => "remote",
             Self::Stampede => "stampede",
+            Self::Fence => "fence",
         }
     }
 
@@ -46,6 +50,7 @@ impl Bench {
             Self::Near => (15, 3.0),
             Self::Remote => (15, 4.5),
             Self::Stampede => (15, 0.0),
+            Self::Fence => (4_000, 0.0),
         }
     }
 
@@ -54,6 +59,7 @@ impl Bench {
         match self {
             Self::Near | Self::Remote => (3, 0.06),
             Self::Stampede => (2, 0.0),
+            Self::Fence => (400, 0.0),
         }
     }
 }
@@ -169,7 +175,7 @@ mod tests {
             "near --rounds",
             "near --rounds 0",
             "near --seconds -1",
-            "stampede --server memcached",
+            "fence --server memcached",
             "stampede --callers 0",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");

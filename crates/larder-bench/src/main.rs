@@ -10,6 +10,7 @@
 
 mod args;
 mod clock;
+mod fence;
 mod member;
 mod near;
 mod remote;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Bench::Near => near::run(&args, &mut report),
         Bench::Remote => remote::run(&args, &mut report),
         Bench::Stampede => stampede::run(&args, &mut report),
+        Bench::Fence => fence::run(&args, &mut report),
     };
     report.show();
     match outcome {
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
 fn serve(orders: Orders) -> Result<(), Failure> {
     match orders.role() {
         stampede::ROLE => stampede::serve(orders),
+        fence::ROLE => fence::serve(orders),
         role => Err(format!("no role is called {role}").into()),
     }
 }
