@@ -5,14 +5,15 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|stampede|fence [options]
+usage: larder-bench near|remote|stampede|fence|outage [options]
 
   --seconds S      near, remote: how long each subject of a case is measured, all rounds together
+                   outage: how long the server is away (default 10)
   --rounds N       near, remote: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
   --callers N      stampede: how many callers in all (default 10000)
-  --server KIND    stampede, fence: valkey (the default) or redis
+  --server KIND    stampede, fence, outage: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a few seconds: shows that it runs, not how fast";
@@ -24,14 +25,16 @@ pub(crate) enum Bench {
     Remote,
     Stampede,
     Fence,
+    Outage,
 }
 
 impl Bench {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Near,
         Self::Remote,
         Self::Stampede,
         Self::Fence,
+        Self::Outage,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Bench {
             Self::Remote => "remote",
             Self::Stampede => "stampede",
             Self::Fence => "fence",
+            Self::Outage => "outage",
         }
     }
 
@@ -51,6 +55,7 @@ impl Bench {
             Self::Remote => (15, 4.5),
             Self::Stampede => (15, 0.0),
             Self::Fence => (4_000, 0.0),
+            Self::Outage => (1, 10.0),
         }
     }
 
@@ -60,6 +65,7 @@ impl Bench {
             Self::Near | Self::Remote => (3, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
+            Self::Outage => (1, 1.5),
         }
     }
 }

@@ -13,6 +13,7 @@ mod clock;
 mod fence;
 mod member;
 mod near;
+mod outage;
 mod remote;
 mod report;
 mod stampede;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Bench::Remote => remote::run(&args, &mut report),
         Bench::Stampede => stampede::run(&args, &mut report),
         Bench::Fence => fence::run(&args, &mut report),
+        Bench::Outage => outage::run(&args, &mut report),
     };
     report.show();
     match outcome {
