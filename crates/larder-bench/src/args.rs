@@ -2,35 +2,70 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote [options]
+use larder_servers::Kind;
 
-  --seconds S      how long each subject of a case is measured, all rounds together
-  --rounds N       how many turns each subject takes; the median counts (default 15)
+pub(crate) const USAGE: &str = "\
+usage: larder-bench near|remote|stampede|fence|outage [options]
+
+  --seconds S      near, remote: how long each subject of a case is measured, all rounds together
+                   outage: how long the server is away (default 10)
+  --rounds N       near, remote: how many turns each subject takes; the median counts (default 15)
+                   stampede: how many cold keys (default 15)
+                   fence: how many invalidations for each subject (default 4000)
+  --callers N      stampede: how many callers in all (default 10000)
+  --server KIND    stampede, fence, outage: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
-  --short          a fraction of a second a case: shows that it runs, not how fast";
+  --short          a few seconds: shows that it runs, not how fast";
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     Near,
     Remote,
+    Stampede,
+    Fence,
+    Outage,
 }
 
 impl Bench {
+    const ALL: [Self; 5] = [
+        Self::Near,
+        Self::Remote,
+        Self::Stampede,
+        Self::Fence,
+        Self::Outage,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Near => "near",
             Self::Remote => "remote",
+            Self::Stampede => "stampede",
+            Self::Fence => "fence",
+            Self::Outage => "outage",
         }
     }
 
-    /// Long enough that the median of a quiet machine repeats to a few per cent.
-    fn seconds(self) -> f64 {
+    /// Rounds and seconds: long enough that the median of a quiet machine repeats to a few per
+    /// cent.
+    fn usual(self) -> (usize, f64) {
         match self {
-            Self::Near => 3.0,
-            Self::Remote => 4.5,
+            Self::Near => (15, 3.0),
+            Self::Remote => (15, 4.5),
+            Self::Stampede => (15, 0.0),
+            Self::Fence => (4_000, 0.0),
+            Self::Outage => (1, 10.0),
+        }
+    }
+
+    /// The same, to show that it runs.
+    fn short(self) -> (usize, f64) {
+        match self {
+            Self::Near | Self::Remote => (3, 0.06),
+            Self::Stampede => (2, 0.0),
+            Self::Fence => (400, 0.0),
+            Self::Outage => (1, 1.5),
         }
     }
 }
@@ -40,6 +75,8 @@ pub(crate) struct Args {
     pub(crate) bench: Bench,
     pub(crate) short: bool,
     pub(crate) rounds: usize,
+    pub(crate) callers: usize,
+    pub(crate) server: Kind,
     seconds: f64,
     cases: String,
     subjects: Vec<String>,
@@ -47,31 +84,36 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let bench = match words.next().as_deref() {
-            Some("near") => Bench::Near,
-            Some("remote") => Bench::Remote,
-            Some(other) => return Err(format!("there is no bench `{other}`")),
-            None => return Err("which bench?".to_owned()),
-        };
+        let bench = words.next().ok_or("which bench?")?;
+        let bench = Bench::ALL
+            .into_iter()
+            .find(|known| known.name() == bench)
+            .ok_or_else(|| format!("there is no bench `{bench}`"))?;
+        let (rounds, seconds) = bench.usual();
         let mut args = Self {
             bench,
             short: false,
-            rounds: 15,
-            seconds: bench.seconds(),
+            rounds,
+            callers: 10_000,
+            server: Kind::Valkey,
+            seconds,
             cases: String::new(),
             subjects: Vec::new(),
         };
         while let Some(option) = words.next() {
             if option == "--short" {
                 args.short = true;
-                args.rounds = 3;
-                args.seconds = 0.06;
+                (args.rounds, args.seconds) = bench.short();
                 continue;
             }
             let value = words
                 .next()
                 .ok_or_else(|| format!("`{option}` is no option, or lacks its value"))?;
             let wrong = || format!("`{option} {value}` is not allowed");
+            let number = |most: usize| {
+                let number = value.parse().ok().filter(|n| (1..=most).contains(n));
+                number.ok_or_else(wrong)
+            };
             match option.as_str() {
                 "--seconds" => {
                     args.seconds = value.parse().map_err(|_| wrong())?;
@@ -79,11 +121,11 @@ impl Args {
                         return Err(wrong());
                     }
                 }
-                "--rounds" => {
-                    args.rounds = value.parse().map_err(|_| wrong())?;
-                    if !(1..=1000).contains(&args.rounds) {
-                        return Err(wrong());
-                    }
+                "--rounds" => args.rounds = number(10_000_000)?,
+                "--callers" => args.callers = number(100_000)?,
+                "--server" => {
+                    let kind = Kind::ALL.into_iter().find(|kind| kind.to_string() == value);
+                    args.server = kind.ok_or_else(wrong)?;
                 }
                 "--cases" => args.cases = value,
                 "--subjects" => args.subjects = value.split(',').map(str::to_owned).collect(),
@@ -93,9 +135,13 @@ impl Args {
         Ok(args)
     }
 
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
     /// How long one turn takes.
     pub(crate) fn turn(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds / self.rounds as f64)
+        self.duration().div_f64(self.rounds as f64)
     }
 
     pub(crate) fn wants_case(&self, case: &str) -> bool {
@@ -122,6 +168,11 @@ mod tests {
         assert!(args.wants_case("string/zipf") && !args.wants_case("string/hot"));
         assert!(args.wants_subject("moka") && !args.wants_subject("cachet"));
         assert!(parse("remote --short")?.short);
+        let args = parse("stampede --server redis --callers 400 --rounds 3")?;
+        assert_eq!(
+            (args.server, args.callers, args.rounds),
+            (Kind::Redis, 400, 3)
+        );
         for wrong in [
             "",
             "far",
@@ -130,6 +181,8 @@ mod tests {
             "near --rounds",
             "near --rounds 0",
             "near --seconds -1",
+            "fence --server memcached",
+            "stampede --callers 0",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

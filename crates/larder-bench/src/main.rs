@@ -9,21 +9,36 @@
 )]
 
 mod args;
+mod clock;
+mod fence;
+mod member;
 mod near;
+mod outage;
 mod remote;
 mod report;
+mod stampede;
 mod workload;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use args::{Args, Bench};
+use larder_servers::Orders;
 use report::Report;
 
 /// Whatever went wrong ends the run, and is shown.
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
+    if let Some(orders) = Orders::of_this_process() {
+        return match serve(orders) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("a process of the bench failed: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let args = match Args::parse(std::env::args().skip(1)) {
         Ok(args) => args,
         Err(message) => {
@@ -35,6 +50,9 @@ fn main() -> ExitCode {
     let outcome = match args.bench {
         Bench::Near => near::run(&args, &mut report),
         Bench::Remote => remote::run(&args, &mut report),
+        Bench::Stampede => stampede::run(&args, &mut report),
+        Bench::Fence => fence::run(&args, &mut report),
+        Bench::Outage => outage::run(&args, &mut report),
     };
     report.show();
     match outcome {
@@ -43,5 +61,14 @@ fn main() -> ExitCode {
             eprintln!("{} failed: {error}", args.bench.name());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The part of a process that a bench started.
+fn serve(orders: Orders) -> Result<(), Failure> {
+    match orders.role() {
+        stampede::ROLE => stampede::serve(orders),
+        fence::ROLE => fence::serve(orders),
+        role => Err(format!("no role is called {role}").into()),
     }
 }

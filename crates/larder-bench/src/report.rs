@@ -59,17 +59,24 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
+    lines: Vec<Vec<Cell>>,
     verdicts: Vec<Verdict>,
 }
+
+/// A column of the table and what stands in it.
+pub(crate) type Cell = (&'static str, String);
 
 impl Report {
     /// Prints the row to stdout, and keeps it for the table.
     pub(crate) fn row(&mut self, row: Row) {
-        match serde_json::to_string(&row) {
-            Ok(line) => println!("{line}"),
-            Err(error) => eprintln!("cannot write a row as JSON: {error}"),
-        }
+        print(&row);
         self.rows.push(row);
+    }
+
+    /// The same for a bench with figures of its own. Lines with the same columns are one table.
+    pub(crate) fn line(&mut self, row: &impl Serialize, cells: Vec<Cell>) {
+        print(row);
+        self.lines.push(cells);
     }
 
     /// The figure that `of` picks from the row of a case and subject, where it was measured.
@@ -112,7 +119,21 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let mut text = format!(
+        let mut text = String::new();
+        if !self.rows.is_empty() {
+            self.show_rows(&mut text);
+        }
+        for table in self.lines.chunk_by(|a, b| columns(a).eq(columns(b))) {
+            show_lines(&mut text, table);
+        }
+        self.show_verdicts(&mut text);
+        text
+    }
+
+    // Writing to a `String` cannot fail.
+    fn show_rows(&self, text: &mut String) {
+        let _ = write!(
+            text,
             "\n{:<20} {:<16} {:>7} {:>10} {:>12} {:>13} {:>7} {:>11} {:>8}\n",
             "case",
             "subject",
@@ -131,7 +152,6 @@ impl Report {
             }
             case = &row.case;
             let width = row.threads.or(row.tasks);
-            // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,
                 "{:<20} {:<16} {:>7} {:>10} {:>12} {:>13} {:>7} {:>11} {:>8}",
@@ -143,9 +163,12 @@ impl Report {
                 cell(row.spread, |[low, high]| format!("{low:.2}..{high:.2}")),
                 cell(row.allocs_per_op, |allocs| format!("{allocs:.2}")),
                 cell(row.bytes_per_entry, |bytes| format!("{bytes:.1}")),
-                cell(row.misses, |share| format!("{:.2} %", share * 100.0)),
+                cell(row.misses, |share| format!("{:.3} %", share * 100.0)),
             );
         }
+    }
+
+    fn show_verdicts(&self, text: &mut String) {
         if !self.verdicts.is_empty() {
             let _ = writeln!(text, "\n{:<68} {:>9} {:>9}", "budget", "measured", "limit");
         }
@@ -161,11 +184,43 @@ impl Report {
                 verdict.what, verdict.measured
             );
         }
-        text
     }
 }
 
-fn cell<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+fn print(row: &impl Serialize) {
+    match serde_json::to_string(row) {
+        Ok(line) => println!("{line}"),
+        Err(error) => eprintln!("cannot write a row as JSON: {error}"),
+    }
+}
+
+fn columns(line: &[Cell]) -> impl Iterator<Item = &'static str> {
+    line.iter().map(|(column, _)| *column)
+}
+
+fn show_lines(text: &mut String, table: &[Vec<Cell>]) {
+    let Some(first) = table.first() else { return };
+    let width = |n: usize| {
+        let cells = table.iter().filter_map(|line| line.get(n));
+        let widest = cells.map(|(_, cell)| cell.len()).max().unwrap_or(0);
+        widest.max(first[n].0.len())
+    };
+    let heading: Vec<Cell> = columns(first).map(|it| (it, it.to_owned())).collect();
+    text.push('\n');
+    for line in std::iter::once(&heading).chain(table) {
+        for (n, (_, cell)) in line.iter().enumerate() {
+            // Names to the left, figures to the right.
+            let _ = match n {
+                0 | 1 => write!(text, "{cell:<width$}  ", width = width(n)),
+                _ => write!(text, "{cell:>width$}  ", width = width(n)),
+            };
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+}
+
+pub(crate) fn cell<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), show)
 }
 
@@ -223,6 +278,25 @@ mod tests {
         assert!(table.contains("0.90  <=   1.5 ok"), "{table}");
         assert!(table.contains("0.90  >=     4 MISS"), "{table}");
         assert!(!table.contains("not measured"));
+    }
+
+    #[test]
+    fn lines_with_the_same_columns_are_one_table() {
+        let mut report = Report::default();
+        let line = |case: &str, loads: &str| {
+            vec![
+                ("case", case.to_owned()),
+                ("subject", "larder".to_owned()),
+                ("loads", loads.to_owned()),
+            ]
+        };
+        report.line(&(), line("cold", "1"));
+        report.line(&(), line("killed", "10"));
+        report.line(&(), vec![("phase", "before".to_owned())]);
+        assert_eq!(
+            report.table(),
+            "\ncase    subject  loads\ncold    larder       1\nkilled  larder      10\n\nphase\nbefore\n"
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl<K: Key> Near<K> for BareLoop {
         Some(&PAYLOAD)
     }
 
-    async fn settle(&self) -> usize {
-        0
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(0)
     }
 }

@@ -45,8 +45,8 @@ impl Near<String> for Macro {
         by_string(key, None)
     }
 
-    async fn settle(&self) -> usize {
-        0
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(0)
     }
 }
 
@@ -67,8 +67,8 @@ impl Near<u64> for Macro {
         by_int(*key, None)
     }
 
-    async fn settle(&self) -> usize {
-        0
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(0)
     }
 }
 
@@ -93,7 +93,7 @@ impl<K: Key> Near<K> for Sharded<K> {
         self.0.get(key)
     }
 
-    async fn settle(&self) -> usize {
-        self.0.len()
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(self.0.len())
     }
 }

@@ -26,7 +26,7 @@ impl<K: Key> Near<K> for Memory<K> {
         self.0.get(key)
     }
 
-    async fn settle(&self) -> usize {
-        self.0.entries()
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(self.0.entries())
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn bytes_per_entry<K: Key, S: Near<K>>(
             for n in 0..fill.keys() {
                 subject.put(K::number(n), Payload::number(n)).await?;
             }
-            let entries = subject.settle().await;
+            let entries = subject.settle().await?;
             Ok::<_, Failure>((subject, entries))
         }));
     });

@@ -29,9 +29,9 @@ impl<K: Key> Near<K> for Plain<K> {
         self.0.get(key)
     }
 
-    async fn settle(&self) -> usize {
+    async fn settle(&self) -> Result<usize, Failure> {
         self.0.run_pending_tasks().await;
-        self.0.entry_count() as usize
+        Ok(self.0.entry_count() as usize)
     }
 }
 
@@ -56,8 +56,8 @@ impl<K: Key> Near<K> for WithTtl<K> {
         self.0.get(key)
     }
 
-    async fn settle(&self) -> usize {
+    async fn settle(&self) -> Result<usize, Failure> {
         self.0.run_pending_tasks().await;
-        self.0.entry_count() as usize
+        Ok(self.0.entry_count() as usize)
     }
 }

@@ -27,7 +27,7 @@ impl<K: Key> Near<K> for Bare<K> {
         self.0.get(key)
     }
 
-    async fn settle(&self) -> usize {
-        self.0.len()
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(self.0.len())
     }
 }

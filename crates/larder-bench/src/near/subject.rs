@@ -32,5 +32,10 @@ pub(crate) trait Near<K: Key>: Send + Sync + Sized + 'static {
     fn get(&self, key: &K) -> impl Future<Output = Option<Self::Hit>> + Send;
 
     /// Finishes what the peer has put off, and says how many entries it holds.
-    async fn settle(&self) -> usize;
+    async fn settle(&self) -> Result<usize, Failure>;
+
+    /// Lookups so far that had to ask further than the memory of this process.
+    fn asked_further(&self) -> u64 {
+        0
+    }
 }
