@@ -119,9 +119,13 @@ where
                     let _ = timeout_at(deadline.instant(), fill).await;
                 }
             }
-            (Some(lease), _) => {
+            (Some(lease), payload) => {
                 self.counters.fills_refused.up();
-                lease.leave_note();
+                // A note is for what will not be stored by the next load either. Where this one was
+                // invalidated, the next takes the lease and stores.
+                if payload.is_none() {
+                    lease.leave_note();
+                }
             }
             (None, _) if self.server.is_some() => self.counters.fills_refused.up(),
             (None, _) => {}
