@@ -86,6 +86,11 @@ impl Check {
                 self.made[id].applied = Some(seq);
             }
         }
+        if write.is_none() && matches!(request, Request::Remove) {
+            // One that had to wait for the server: an invalidation whose call is long over.
+            self.lease_lost(key);
+            self.disturbed[key] = self.disturbed[key].max(now + TRUST);
+        }
         if let (Request::Acquire { lease, .. }, Reply::Acquired(Acquired::Granted)) =
             (request, reply)
         {
