@@ -169,9 +169,13 @@ where
         if self.refreshes.of(at, now).is_some() || self.failures.of(at, now).is_some() {
             return;
         }
-        let joined = self
-            .table
-            .join(at, self.proof(&key), |proof| self.holds(proof), || None);
+        let joined = self.table.join(
+            at,
+            self.proof(&key),
+            |proof| self.holds(proof),
+            None,
+            || None,
+        );
         let Joined::Lead(lead) = joined else { return };
         let born = stored.life().born;
         lead.keep(Kept::of(stored, Source::Near, StaleReason::LoaderFailed));
@@ -215,6 +219,7 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let mut refused = None;
         loop {
             let proof = key.map_or(Proof::LOCAL, |key| self.proof(key));
             let near = || {
@@ -225,7 +230,7 @@ where
                 }
             };
             let holds = |proof| self.holds(proof);
-            let waiter = match self.table.join(at, proof, holds, near) {
+            let waiter = match self.table.join(at, proof, holds, refused, near) {
                 Joined::Hit(found) => return Seat::Landed(Ok(found)),
                 Joined::Lead(lead) => return Seat::Lead(lead),
                 Joined::Wait(waiter) => waiter,
@@ -241,7 +246,9 @@ where
             match self.await_end(at, &waiter, call).await {
                 Waited::Lead(lead) => return Seat::Lead(lead),
                 // Staler than this caller takes: it tries for itself.
-                Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {}
+                Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {
+                    refused = Some(waiter.flight());
+                }
                 Waited::Landed(landing) => {
                     self.counters.loads_joined.up();
                     return Seat::Landed(landing.map(|mut found| {
@@ -664,7 +671,8 @@ where
         let stored = weight.map(|weight| self.stored(value, life, weight, confirmed, proof, cost));
         let near_key = lead.key().clone();
         let published = lead.publish(Ok(found.clone()), || {
-            if let Some(stored) = stored {
+            // One that is outdated already would have no effect, except to push out a newer one.
+            if let Some(stored) = stored.filter(|_| self.holds(proof)) {
                 let _counted = self.near_insert(near_key, stored);
             }
         });

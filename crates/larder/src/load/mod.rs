@@ -24,30 +24,60 @@
 //! ```
 //!
 //! - **One load (G1).** `join` looks into the near tier under the same lock under which
-//!   `publish` writes to it, so no caller falls between the two.
-//! - **One load in the fleet (G1).** The flight's right to load is a [`lease`] on the server. Who
-//!   finds it held waits for its end, which is pushed.
-//! - **No resurrection (G2).** A local write first *marks* its key in [`watch`], so that nothing
-//!   read before is a hit, and *voids* the flight: it takes it out of the table, so that it gains
-//!   no joiners and its result is not stored, and removes the near entry. When the server has
-//!   answered, the key is marked again. The server refuses the fill of a flight whose lease a write
-//!   ended, wherever that came from. A flight whose [`Proof`] does not hold any more gains no joiners.
-//! - **Writes that did not reach the server** wait in [`recovery`], as removals.
+//!   `publish` writes to it, so no caller falls between the two. In the fleet, the leader loads
+//!   under the key's [`lease`].
+//! - **No resurrection (G2).** A local write first *voids*: it takes the flight out of the table,
+//!   so that it gains no joiners and is not stored near. A change that is heard of from elsewhere
+//!   does the same, when the next caller comes: the flight's *proof* ([`watch`]) does not hold any
+//!   more. The server itself refuses the fill, since whatever invalidates a key ends its lease.
 //! - **Cancel safety (G8).** A leader is a guard: dropped before it published, it hands over to
-//!   a waiter, each of which brought its own loader, or leaves no trace where nobody waits.
+//!   a waiter, each of which brought its own loader, with the lease; or gives the lease back and
+//!   leaves no trace, where nobody waits.
+//! - **Bounded (G6).** Flights and waiters are counted; who comes too much gets a stale value, or
+//!   an error.
 //!
-//! The I/O around these decisions is in [`fetch`].
+//! # What a leader does
+//!
+//! ```text
+//!   look at the server ── fresh ─────────────────────────────► publish
+//!         │ nothing, stale (kept for who does not wait), or unreadable
+//!         ▼
+//!   ask for the lease ── a value has come, fresh ────────────► publish
+//!     ▲   │      │ held by another: wait for its end (push, or timer), ask again
+//!     └───┼──────┘
+//!         │ granted            not to be had: the server is away, or the last load left a note
+//!         ▼                                  ▼
+//!   load under the lease              load without one
+//!         │ value        │ error             │ value
+//!         ▼              ▼                   ▼
+//!   publish, fill    leave a note,     publish; the near tier keeps it for a short time
+//!                    publish the error
+//!                    or a stale value
+//! ```
+//!
+//! Every request to the server is paid from one budget of time (G3); the loader's time and the time
+//! spent waiting for another process's load are not remote time, and have limits of their own.
+//!
+//! The protocol between processes is in `docs/decisions/0005-one-load-in-the-fleet.md`. The I/O
+//! around the decisions is in [`fetch`]. What could not reach the server waits in [`recovery`].
 
 mod chain;
 mod failure;
 mod fetch;
 mod lease;
 mod loader;
+#[cfg(test)]
+mod model;
 mod recovery;
 mod resting;
 mod run;
 mod table;
 mod watch;
+
+/// What [`table`] locks with: the model has another.
+mod sync {
+    pub(super) use parking_lot::Mutex;
+}
 
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};

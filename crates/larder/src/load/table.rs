@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 use quick_cache::DefaultHashBuilder;
 use tokio::sync::Notify;
 
 use super::Failure;
 use super::chain::FlightId;
 use super::lease::Held;
+use super::sync::Mutex;
 use super::watch::Proof;
 use crate::near::{NearKey, NearRef};
 use crate::outcome::Found;
@@ -141,12 +141,13 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Joins the flight of `key`, or begins one. `near` looks into the near tier once more,
     /// under the lock that a landing flight stores under; `holds` says whether nothing that the
-    /// flight does not know of changed the key.
+    /// flight does not know of changed the key. The answer of `refused` did not suit the caller.
     pub(crate) fn join<Q>(
         self: &Arc<Self>,
         key: &NearRef<'_, Q>,
         proof: Proof,
         holds: impl FnOnce(Proof) -> bool,
+        refused: Option<FlightId>,
         near: impl FnOnce() -> Option<Found<V>>,
     ) -> Joined<K, V>
     where
@@ -157,7 +158,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
             let mut state = flight.state.lock();
-            if holds(state.proof) {
+            if refused != Some(flight.id) && holds(state.proof) {
                 if matches!(state.phase, Phase::Vacant) {
                     state.phase = Phase::Led;
                     let lead = self.lead(key.to_key(), &flight, &mut state);

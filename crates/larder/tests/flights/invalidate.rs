@@ -6,7 +6,7 @@ use larder::Cache;
 use larder_servers::{Kind, Reply};
 use tokio::task::JoinHandle;
 
-use super::common::{Op, Runs, Stub, When, always, larder, millis, on_each_server, soon, start};
+use super::common::{Op, Runs, Stub, When, always, larder, on_each_server, soon, start};
 use super::{Gate, cache_on, in_memory, settle};
 
 on_each_server!(a_load_voided_by_a_remove, a_load_voided_by_a_set);

@@ -361,7 +361,19 @@ impl Remote for Valkey {
     }
 
     fn server_time(&self) -> Option<ServerTime> {
-        self.links.iter().find_map(Link::server_time)
+        let links = || self.links.iter().chain(self.bulk.get());
+        let mut up = links().filter(|link| link.is_up());
+        let Some(first) = up.next() else {
+            return links().find_map(Link::server_time);
+        };
+        let time = first.server_time()?;
+        // After a restart some links know of it before others do. What was read over one of them
+        // must not be judged by the time of another.
+        up.all(|link| {
+            link.server_time()
+                .is_some_and(|other| other.lineage == time.lineage)
+        })
+        .then_some(time)
     }
 
     fn health(&self, deadline: Deadline) -> RemoteFuture<'_, RemoteHealth> {
