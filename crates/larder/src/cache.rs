@@ -14,7 +14,7 @@ use crate::key::{CacheKey, NameError, Tenant};
 use crate::load::LoadError;
 use crate::near::{Engine, NearRef};
 use crate::outcome::Found;
-use crate::scope::Strength;
+use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
@@ -345,8 +345,8 @@ where
     pub async fn invalidate(&self, strength: Strength) -> Result<(), Error> {
         let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
         let shared = &self.space.shared;
-        let scope = shared.scopes.cache(tenant.as_ref(), &self.space.name);
-        shared.invalidate(vec![scope], strength).await
+        let of = |scopes: &Scopes| vec![scopes.cache(tenant.as_ref(), &self.space.name)];
+        shared.invalidate(of, strength).await
     }
 
     /// What this cache has counted in this process, for all tenants.

@@ -250,9 +250,11 @@ impl Larder {
         let tags = tags.into_iter().map(|tag| Tag::new(tag.as_ref()));
         let tags = tags.collect::<Result<Vec<_>, _>>()?;
         let shared = &self.inner.shared;
-        let scope = |tag| shared.scopes.tag(tenant.as_ref(), tag);
-        let scopes = tags.iter().map(scope).collect();
-        shared.invalidate(scopes, strength).await
+        let of = |scopes: &Scopes| {
+            let scope = |tag| scopes.tag(tenant.as_ref(), tag);
+            tags.iter().map(scope).collect()
+        };
+        shared.invalidate(of, strength).await
     }
 
     /// Invalidates everything under the larder's prefix, in every cache and for every tenant; seen
@@ -281,11 +283,13 @@ impl Larder {
     pub async fn invalidate(&self, strength: Strength) -> Result<(), Error> {
         let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
         let shared = &self.inner.shared;
-        let scope = match tenant {
-            Some(tenant) => shared.scopes.tenant(tenant),
-            None => shared.scopes.everything(),
+        let of = |scopes: &Scopes| {
+            vec![match tenant {
+                Some(tenant) => scopes.tenant(tenant),
+                None => scopes.everything(),
+            }]
         };
-        shared.invalidate(vec![scope], strength).await
+        shared.invalidate(of, strength).await
     }
 
     /// Invalidates everything that has no tenant, in every cache.
@@ -297,8 +301,8 @@ impl Larder {
     /// As [`invalidate_tag`](Self::invalidate_tag).
     pub async fn clear_untenanted(&self) -> Result<(), Error> {
         let shared = &self.inner.shared;
-        let scope = shared.scopes.untenanted();
-        shared.invalidate(vec![scope], Strength::Remove).await
+        let of = |scopes: &Scopes| vec![scopes.untenanted()];
+        shared.invalidate(of, Strength::Remove).await
     }
 
     /// Closes the larder: waits for what is under way, for ten seconds at most, ends the connections
@@ -541,6 +545,7 @@ impl LarderBuilder {
             clock: self.clock,
             watch,
             scopes,
+            local: Mutex::default(),
             remote,
             timeout,
             gate: Arc::default(),

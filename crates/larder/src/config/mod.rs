@@ -46,7 +46,7 @@
 //! Where the server has an ACL, larder's user needs these commands, on the keys under the prefix:
 //!
 //! ```text
-//! ACL SETUSER app on >password ~cache:* +get +getrange +set +del +unlink +strlen +pttl +pexpire
+//! ACL SETUSER app on >password ~cache:* +get +mget +getrange +set +del +unlink +strlen +pttl +pexpire
 //!     +multi +exec +eval +evalsha +time +select +info +ping +client|tracking
 //! ```
 //!

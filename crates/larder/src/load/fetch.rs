@@ -119,7 +119,7 @@ where
         loop {
             let proof = match key {
                 Some(key) => self.proof(key),
-                None => self.shared.watch.no_proof(),
+                None => self.watch.no_proof(),
             };
             let near = || {
                 if call.near && !call.force {

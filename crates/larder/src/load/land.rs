@@ -148,7 +148,7 @@ where
         };
         let late = tags.get(marked.tags.len()..).unwrap_or_default();
         let tenant = lead.key().tenant.as_ref();
-        let late = self.shared.scopes.of_tags(tenant, late);
+        let late = self.scopes.of_tags(tenant, late);
         // So that a change from now on is seen by the flight, and one from before here.
         let holds = Scopes::record(&late, lead.proof());
         holds.then_some(Bearing {
@@ -216,7 +216,7 @@ where
             Ok(false) => {
                 self.counters.fills_refused.up();
                 // Whatever took the lease away, this process may not have heard of it yet.
-                let _known = self.shared.watch.mark(key);
+                let _known = self.watch.mark(key);
             }
             Err(error) => {
                 self.counters.fills_failed.up();

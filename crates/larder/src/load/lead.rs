@@ -331,13 +331,13 @@ where
     {
         let server = self.server.as_ref()?;
         let (key, task) = (way.key, way.task);
-        let waiter = self.shared.watch.waiter(key);
+        let waiter = self.watch.waiter(key);
         let begun = Instant::now();
         loop {
             // Registered before the server is asked, so that no change falls between.
             let mut changed = pin!(waiter.changed());
             changed.as_mut().enable();
-            let proof = self.shared.watch.proof(key);
+            let proof = self.watch.proof(key);
             lead.knows(proof, self.now(), |kept| self.holds(kept));
             let deadline = way.deadline();
             let head = &seen[..seen.len().min(HEADER_LEN)];
@@ -396,7 +396,7 @@ where
             if by.is_note() {
                 return None;
             }
-            let poll = if self.shared.watch.is_trusted() {
+            let poll = if self.watch.is_trusted() {
                 POLL_TOLD
             } else {
                 POLL_BLIND

@@ -25,6 +25,8 @@ use crate::time::{Clock, Tick};
 /// then. Half a megabyte.
 const STRIPES: usize = 1 << STRIPE_BITS;
 const STRIPE_BITS: u32 = 16;
+/// The same for a cache without a server, where only groups set marks: 32 KiB.
+const LOCAL_STRIPES: usize = 1 << 12;
 
 /// See the page of [the module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,14 +112,26 @@ struct Waited {
 }
 
 impl Watch {
+    /// Of a server. What is known counts for `bound` after its last answer.
     pub(crate) fn new(clock: Clock, bound: Duration) -> Self {
+        Self::with(STRIPES, clock, bound)
+    }
+
+    /// Of one cache without a server: all changes are its own.
+    pub(crate) fn local(clock: Clock) -> Self {
+        let watch = Self::with(LOCAL_STRIPES, clock, Duration::ZERO);
+        watch.told(Pushes::AtOnce);
+        watch
+    }
+
+    fn with(stripes: usize, clock: Clock, bound: Duration) -> Self {
         Self {
             clock,
             bound,
             hasher: DefaultHashBuilder::default(),
             seq: AtomicU64::new(1),
             floor: AtomicU64::new(0),
-            marks: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            marks: (0..stripes).map(|_| AtomicU64::new(0)).collect(),
             trusted_until: AtomicU64::new(0),
             stream: watch::Sender::new(Stream::Down("connecting".to_owned())),
             waiting: Mutex::default(),
@@ -158,7 +172,7 @@ impl Watch {
     }
 
     fn stripe(&self, key: &str) -> usize {
-        (self.hasher.hash_one(key) >> 24) as usize % STRIPES
+        (self.hasher.hash_one(key) >> 24) as usize % self.marks.len()
     }
 
     /// Taken before the server is asked for `key`.

@@ -108,7 +108,7 @@ impl Scope {
 
     /// Takes note of a change of the stamp: nothing that is kept near, or being loaded, counts any
     /// more.
-    pub(crate) fn change(&self, watch: &Watch) {
+    fn change(&self, watch: &Watch) {
         let mark = watch.mark(&self.key);
         // Before the marks are set: who records one afterwards sees it.
         self.changed.fetch_max(mark.seq(), Ordering::SeqCst);
@@ -157,9 +157,15 @@ impl Scopes {
         if key.starts_with(&*self.stamps) {
             let scope = self.all.lock().get(key).cloned();
             if let Some(scope) = scope {
-                scope.change(&self.watch);
+                self.change(&scope);
             }
         }
+    }
+
+    /// Takes note of a change of a scope: nothing of it that is kept near, or being loaded, counts
+    /// any more.
+    pub(crate) fn change(&self, scope: &Scope) {
+        scope.change(&self.watch);
     }
 
     pub(crate) fn everything(&self) -> Arc<Scope> {

@@ -1,27 +1,26 @@
 //! Invalidates groups: a scope's stamp is replaced.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
 use super::Shared;
 use crate::error::Error;
 use crate::remote::RemoteError;
-use crate::scope::{Scope, Strength};
+use crate::scope::{Scope, Scopes, Strength};
 use crate::wire::Stamp;
 
 /// How much of a stamp stays where its scope is only expired: the id of its removals.
 const EXPIRE_KEEPS: usize = size_of::<u64>();
 
 impl Shared {
-    /// Invalidates each of `scopes`: in this process by the time that it returns, in others when
-    /// they hear of it. Where the server cannot be reached, the rest waits (see
-    /// [`recovery`](crate::load)).
+    /// Invalidates each of the scopes that `of` names: in this process by the time that it returns,
+    /// in others when they hear of it. What cannot reach the server waits.
     ///
     /// Once polled, it runs to its end, whether or not the caller stays.
     pub(crate) async fn invalidate(
         self: &Arc<Self>,
-        scopes: Vec<Arc<Scope>>,
+        of: impl Fn(&Scopes) -> Vec<Arc<Scope>>,
         strength: Strength,
     ) -> Result<(), Error> {
         let Some(_pass) = self.enter() else {
@@ -31,8 +30,15 @@ impl Shared {
                 Ok(())
             };
         };
+        let local: Vec<_> = self.local.lock().iter().filter_map(Weak::upgrade).collect();
+        for scopes in local {
+            for scope in of(&scopes) {
+                scopes.change(&scope);
+            }
+        }
+        let scopes = of(&self.scopes);
         for scope in &scopes {
-            scope.change(&self.watch);
+            self.scopes.change(scope);
         }
         if self.recovery.is_none() {
             return Ok(());
@@ -65,7 +71,7 @@ impl Shared {
         let answer = self.remote.splice(&scope.key, kept, stamp, life, deadline);
         let answer = answer.await;
         // Again: what was read meanwhile may be the stamp from before.
-        scope.change(&self.watch);
+        self.scopes.change(scope);
         let Err(source) = answer else {
             recovery.done(&scope.key);
             return Ok(());

@@ -13,6 +13,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 pub(crate) use read::{Kept, Look, Read, Seen, Wanted};
@@ -51,9 +52,11 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
     pub(crate) gate: Arc<Gate>,
     pub(crate) runtime: tokio::runtime::Handle,
-    /// What is known of changes, of keys and of scopes.
+    /// What is known of changes on the server.
     pub(crate) watch: Arc<Watch>,
     pub(crate) scopes: Arc<Scopes>,
+    /// The groups of caches without a server.
+    pub(crate) local: Mutex<Vec<Weak<Scopes>>>,
     /// Writes that the server has not heard of yet, where there is one.
     pub(crate) recovery: Option<Arc<Recovery>>,
 }
@@ -84,6 +87,10 @@ pub(crate) struct Server {
 pub(crate) struct Space<K: Hash + Eq, V> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) name: CacheName,
+    /// What is known of changes, and of groups: the larder's, or for a cache without a server its own.
+    /// Nothing else has what such a cache loses.
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) scopes: Arc<Scopes>,
     /// The scopes of a value without a tenant and without tags.
     base: Borne,
     pub(crate) options: Options,
@@ -117,9 +124,21 @@ where
             NearCapacity::Off => None,
             capacity => Some(Quick::new(capacity)),
         };
+        let (watch, scopes) = if server.is_some() {
+            (Arc::clone(&shared.watch), Arc::clone(&shared.scopes))
+        } else {
+            let watch = Arc::new(Watch::local(shared.clock.clone()));
+            let scopes = Scopes::new(shared.prefix.clone(), Arc::clone(&watch));
+            let mut local = shared.local.lock();
+            local.retain(|scopes| scopes.strong_count() > 0);
+            local.push(Arc::downgrade(&scopes));
+            (watch, scopes)
+        };
         let space = Arc::new(Self {
             near: near.filter(|_| shared.enabled),
-            base: shared.scopes.base(None, &name),
+            base: scopes.base(None, &name),
+            watch,
+            scopes,
             shared,
             name,
             options,
@@ -135,7 +154,7 @@ where
             let runtime = space.shared.runtime.clone();
             runtime.spawn(keep_swept(Arc::downgrade(&space)));
             if space.server.is_some() {
-                let watch = Arc::clone(&space.shared.watch);
+                let watch = Arc::clone(&space.watch);
                 let space = Arc::downgrade(&space);
                 watch.on_flush(move || {
                     if let Some(space) = space.upgrade() {
@@ -169,7 +188,7 @@ where
     /// Whether an entry is fresh and known to be current.
     #[inline]
     pub(crate) fn is_good(&self, stored: &Stored<V>) -> bool {
-        let (watch, proof) = (&self.shared.watch, stored.proof());
+        let (watch, proof) = (&self.watch, stored.proof());
         if !watch.is_unmarked(proof) {
             return false;
         }
@@ -185,12 +204,12 @@ where
 
     /// What is known of changes of `key` before it is looked for.
     pub(crate) fn proof(&self, key: &StoredKey) -> Proof {
-        self.shared.watch.proof(key)
+        self.watch.proof(key)
     }
 
     /// Whether no change came that `proof` does not know of.
     pub(crate) fn holds(&self, proof: Proof) -> bool {
-        let watch = &self.shared.watch;
+        let watch = &self.watch;
         watch.is_unmarked(proof) && watch.is_gapless(proof)
     }
 
@@ -198,7 +217,7 @@ where
     /// comes now: trust is a deadline for flights as it is for near entries (G2).
     pub(crate) fn shares(&self, proof: Proof, looked: Tick) -> bool {
         let trusts = self.server.is_some() && self.options.coherence == Coherence::Pushed;
-        self.holds(proof) && (!trusts || self.shared.watch.covers(looked))
+        self.holds(proof) && (!trusts || self.watch.covers(looked))
     }
 
     /// [`near_hit`](Self::near_hit) with its outcome, counted.
@@ -311,7 +330,7 @@ where
         };
         let believed = match self.options.coherence {
             Coherence::Ttl(trust) => Some(trust),
-            Coherence::Pushed if self.shared.watch.stream() == Stream::None => Some(BLIND_TRUST),
+            Coherence::Pushed if self.watch.stream() == Stream::None => Some(BLIND_TRUST),
             _ => None,
         };
         let good_until = match believed {

@@ -257,7 +257,7 @@ where
         let base = self.base(at.tenant);
         let mut has_base = false;
         let asked = async {
-            if self.shared.scopes.stamps(&base).is_some() {
+            if self.scopes.stamps(&base).is_some() {
                 return server.remote.get(key, deadline).await;
             }
             // Where they are not known they are read beside the value. If that fails, it is tried
@@ -333,7 +333,7 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let stored = self.near_tier()?.get(at)?;
-        let unmarked = self.shared.watch.is_unmarked(stored.proof());
+        let unmarked = self.watch.is_unmarked(stored.proof());
         (unmarked && self.now() < stored.life().expires).then_some(stored)
     }
 
@@ -398,7 +398,7 @@ where
         let Some(tags) = tags else {
             return unreadable(Reject::corrupt());
         };
-        let scopes = &self.shared.scopes;
+        let scopes = &self.scopes;
         let base = self.base(at.tenant);
         let borne = scopes.with_tags(&base, at.tenant, &tags);
         let mut standing = scopes.standing(&borne, stamps);

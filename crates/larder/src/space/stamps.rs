@@ -37,12 +37,12 @@ impl<K: Hash + Eq, V> Space<K, V> {
         let Some(tenant) = tenant else {
             return Arc::clone(&self.base);
         };
-        self.shared.scopes.base(Some(tenant), &self.name)
+        self.scopes.base(Some(tenant), &self.name)
     }
 
     pub(crate) fn borne(&self, tenant: Option<&Tenant>, tags: &[Tag]) -> Borne {
         let base = self.base(tenant);
-        self.shared.scopes.with_tags(&base, tenant, tags)
+        self.scopes.with_tags(&base, tenant, tags)
     }
 
     /// Reads those stamps of `borne` that are not known now, and makes those that are not there.
@@ -54,7 +54,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
         life: Option<Duration>,
         deadline: Deadline,
     ) -> Result<(), RemoteError> {
-        let watch = &self.shared.watch;
+        let watch = &self.watch;
         let unknown = borne.iter().filter(|scope| scope.stamp(watch).is_none());
         let unknown: Vec<&Arc<Scope>> = unknown.collect();
         if !unknown.is_empty() {
@@ -93,7 +93,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
         life: Option<Duration>,
         deadline: Deadline,
     ) -> Result<(), RemoteError> {
-        let proof = self.shared.watch.proof(&scope.key);
+        let proof = self.watch.proof(&scope.key);
         let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
         let ttl = scope.life(life.unwrap_or_default(), STAMP_LIFE);
         let there = server
@@ -141,7 +141,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
         life: Duration,
         deadline: Deadline,
     ) -> Option<Vec<Stamp>> {
-        let watch = &self.shared.watch;
+        let watch = &self.watch;
         let unchanged = || {
             late.iter().all(|scope| {
                 let since = watch.proof(&scope.key).as_of(began);

@@ -71,7 +71,7 @@ where
         })?;
         let weight = self.weigh(at.key, &value, Some(payload.len())).ok();
         self.counters.sets.up();
-        let mark = self.shared.watch.mark(&key);
+        let mark = self.watch.mark(&key);
         self.table.void(&at, || {
             self.near_remove(&at);
         });
@@ -82,7 +82,7 @@ where
             // Where another write came between, or may have in a gap, nobody here knows which of the
             // two the server took last: the next lookup asks.
             let alone = space.holds(mark);
-            let watch = &space.shared.watch;
+            let watch = &space.watch;
             let mark = watch.mark(&key);
             if let (true, Some(weight)) = (alone, weight)
                 && Scopes::record(&borne, mark)
@@ -150,7 +150,7 @@ where
             });
             return Ok(was_here);
         };
-        let _mark = self.shared.watch.mark(&key);
+        let _mark = self.watch.mark(&key);
         self.table.void(&at, || {
             self.near_remove(&at);
         });
@@ -160,7 +160,7 @@ where
         self.complete(async move {
             let answer = remote.remove(&key, deadline).await;
             // Again: what was read meanwhile may be what was there before.
-            let _mark = space.shared.watch.mark(&key);
+            let _mark = space.watch.mark(&key);
             space.settled("remove", &key, space.options.lifetime, answer)
         })
         .await
@@ -213,7 +213,7 @@ where
         if !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. }) {
             let life = lifetime.total().max(self.options.lifetime.total());
             if !server.recovery.put(key, life) {
-                let everything = &self.shared.scopes.everything().key;
+                let everything = &self.scopes.everything().key;
                 server.recovery.put_group(everything, everything);
             }
             return Err(Error::Pending {

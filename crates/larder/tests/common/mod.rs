@@ -101,14 +101,32 @@ pub async fn larder_with(config: ConfigBuilder) -> Larder {
     Larder::with(config.build().unwrap()).await.unwrap()
 }
 
-/// The commands that larder itself sent for its callers, without its heartbeat and its greeting.
+/// The commands that larder itself sent for its callers, without its heartbeat, its greeting and
+/// the stamps of groups, which a process reads once and then hears of.
 pub fn traffic(monitor: &Monitor) -> Vec<Recorded> {
     let mut commands = monitor.commands().unwrap();
     commands.retain(|command| {
         !["TIME", "PING", "HELLO", "INFO", "SELECT", "CLIENT", "ECHO"]
             .contains(&command.name().as_str())
+            && !command.args.iter().any(|arg| is_stamp(arg))
     });
     commands
+}
+
+/// Whether a key is that of a group's stamp.
+pub fn is_stamp(key: &[u8]) -> bool {
+    key.starts_with(b"cache:stamp:")
+}
+
+/// How many keys the server holds, without the stamps of groups.
+pub fn keys(server: &Server) -> usize {
+    let keys = server.command(&["KEYS", "*"]).unwrap();
+    let larder_servers::Reply::List(keys) = keys else {
+        panic!("{keys:?}");
+    };
+    keys.iter()
+        .filter(|key| !key.as_str().unwrap().starts_with("cache:stamp:"))
+        .count()
 }
 
 /// The names of [`traffic`], without what scripts did on the server.

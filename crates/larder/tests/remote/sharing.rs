@@ -6,7 +6,8 @@ use larder::{Coherence, Freshness, Larder, Source, StaleReason};
 use larder_servers::{Kind, Reply, Server};
 
 use super::common::{
-    Runs, always, config, eventually, larder, larder_with, millis, on_each_server, secs, start,
+    Runs, always, config, eventually, keys, larder, larder_with, millis, on_each_server, secs,
+    start,
 };
 use super::{Texts, bare, get};
 
@@ -61,7 +62,14 @@ async fn an_answer_says_where_it_came_from(kind: Kind) {
         (found.outcome.age, found.outcome.ttl_left),
         (Duration::ZERO, secs(600))
     );
-    for source in [Source::Remote, Source::Near] {
+    // The stamps of a new cache, which this process makes, are told like any change.
+    eventually("it is in memory", async || {
+        let found = other.lookup(&1).await.unwrap();
+        found.outcome.source == Source::Near
+    })
+    .await;
+    let before = other.stats();
+    for source in [Source::Near; 2] {
         let outcome = other.lookup(&1).await.unwrap().outcome;
         assert_eq!(
             (outcome.source, outcome.freshness),
@@ -73,10 +81,8 @@ async fn an_answer_says_where_it_came_from(kind: Kind) {
         assert!(outcome.age + outcome.ttl_left <= secs(600), "{outcome:?}");
     }
     let stats = other.stats();
-    assert_eq!(
-        (stats.remote_hits, stats.near_hits, stats.hits()),
-        (1, 1, 2)
-    );
+    assert!(stats.remote_hits > 0);
+    assert_eq!(stats.since(&before).near_hits, 2);
     assert_eq!(stats.hit_rate(), Some(1.0));
 }
 
@@ -266,10 +272,7 @@ async fn a_ttl_of_zero_removes_and_stores_nothing(kind: Kind) {
         assert_eq!(on_server, Reply::Int(0), "{key}");
     }
     // The load's note to those who wait for it lives for a second.
-    eventually("nothing is left", async || {
-        server.command(&["DBSIZE"]).unwrap() == Reply::Int(0)
-    })
-    .await;
+    eventually("nothing is left", async || keys(&server) == 0).await;
 }
 
 async fn the_longest_ttl_is_taken(kind: Kind) {

@@ -12,7 +12,7 @@ end
 local left = redis.call('PTTL', KEYS[1])
 if left >= 0 then
   if ARGV[2] == '' then
-    redis.call('PERSIST', KEYS[1])
+    redis.call('SET', KEYS[1], there)
   elseif left < tonumber(ARGV[2]) then
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
   end
