@@ -38,6 +38,20 @@ fn steps(suite: &mut Suite) -> Result<(), Failure> {
         cargo(&["test", "--doc", "--workspace", "--all-features"]),
     )?;
     examples::run(suite)?;
+    for bench in ["stampede", "fence", "outage"] {
+        // Whether they hold, and not how fast: that is for the release build, on a quiet machine.
+        suite.step(&format!("bench {bench}, briefly"), || {
+            show(cargo(&[
+                "run",
+                "--quiet",
+                "--package",
+                "larder-bench",
+                "--",
+                bench,
+                "--short",
+            ]))
+        })?;
+    }
     features::run(suite)?;
     suite.step("fuzz", || fuzz::run(5))
 }

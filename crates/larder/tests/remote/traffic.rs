@@ -2,7 +2,7 @@
 
 use larder::remote::RemoteState;
 use larder::{Larder, NearCapacity, NearTrust};
-use larder_servers::{Kind, Reply, Server};
+use larder_servers::{Kind, Server};
 use tokio::task::JoinSet;
 
 use super::common::{
