@@ -11,8 +11,10 @@ mod failure;
 mod features;
 mod fuzz;
 mod metadata;
+mod mutants;
 mod repeat;
 mod setup;
+mod sim;
 mod suite;
 mod test;
 
@@ -28,6 +30,9 @@ cargo xtask COMMAND
   test                  everything that must hold before a change is merged
   repeat N [FILTER]     run the tests N times in a row; stop at the first failure
   fuzz [--seconds N]    fuzz the decoder of stored values (default: 60 seconds)
+  sim [--seeds N] [--from S] [--seed S]
+                        simulate several processes on one server (default: 2000 histories)
+  mutants [NAME]        show that the simulation finds known faults, or the one that is named
 ";
 
 fn main() -> ExitCode {
@@ -50,6 +55,9 @@ fn run(args: &[&str]) -> Result<(), Failure> {
         ["repeat", times, filter @ ..] => repeat::run(number(times)?, filter),
         ["fuzz"] => fuzz::run(60),
         ["fuzz", "--seconds", seconds] => fuzz::run(number(seconds)?),
+        ["sim", flags @ ..] => sim::run(flags),
+        ["mutants"] => mutants::run(None),
+        ["mutants", name] => mutants::run(Some(name)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

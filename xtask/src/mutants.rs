@@ -1,0 +1,249 @@
+//! `cargo xtask mutants`: shows that the simulation finds the faults that it is there to find.
+//!
+//! Each is a change of a copy of the sources, or a wrong of the simulated server. One that no
+//! history finds fails the command, and so does one whose text is no longer there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::command::{cargo, read, root};
+use crate::failure::Failure;
+use crate::sim;
+
+/// Histories after which a mutant counts as survived.
+const SEEDS: u64 = 20_000;
+
+struct Mutant {
+    name: &'static str,
+    change: Change,
+}
+
+enum Change {
+    /// The simulated server is wrong.
+    Server,
+    /// In this file below `crates/larder/src`, the first text becomes the second, so many times.
+    Source(&'static str, &'static str, &'static str, usize),
+}
+
+use Change::{Server, Source};
+
+const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "near-proof-after-the-read",
+        change: Source(
+            "space/read.rs",
+            "let Some((life, freshness)) = judge_age(",
+            "let proof = server.watch.proof(key);\n        let Some((life, freshness)) = judge_age(",
+            1,
+        ),
+    },
+    Mutant {
+        name: "no-marks-of-own-writes",
+        change: Source("space/write.rs", "watch.mark(&key)", "watch.proof(&key)", 4),
+    },
+    Mutant {
+        name: "trust-never-lapses",
+        change: Source(
+            "load/watch.rs",
+            "let until = asked.0.plus(self.bound);",
+            "let until = asked.0.plus(self.bound * 1_000_000);",
+            1,
+        ),
+    },
+    Mutant {
+        name: "cancelled-acquisition-keeps-the-lease",
+        change: Source(
+            "load/lease.rs",
+            "            inner.give_back(None);",
+            "            let _kept = inner;",
+            1,
+        ),
+    },
+    Mutant {
+        name: "silent-remove",
+        change: Server,
+    },
+    Mutant {
+        name: "join-whatever-changed",
+        change: Source(
+            "load/table.rs",
+            "let shares = shares(state.proof, state.looked);",
+            "let _ = shares(state.proof, state.looked);\n            let shares = Shares::Yes;",
+            1,
+        ),
+    },
+    Mutant {
+        name: "unfenced-fill",
+        change: Server,
+    },
+    Mutant {
+        name: "gap-ignored",
+        change: Source(
+            "load/watch.rs",
+            "fn began(&self) {\n        self.gap();",
+            "fn began(&self) {",
+            1,
+        ),
+    },
+    Mutant {
+        name: "join-without-trust",
+        change: Source(
+            "space/mod.rs",
+            "server.watch.covers(looked)",
+            "server.watch.covers(looked) || true",
+            1,
+        ),
+    },
+    Mutant {
+        name: "stale-value-outlives-its-proof",
+        change: Source(
+            "load/table.rs",
+            "state.kept.take_if(|kept| !holds(kept.proof()));",
+            "let _ = state.kept.take_if(|kept| !holds(kept.proof()) && false);",
+            1,
+        ),
+    },
+    Mutant {
+        name: "note-of-an-outdated-load",
+        change: Source(
+            "load/fetch.rs",
+            "if encoded.is_none() {\n                    lease.leave_note();",
+            "if encoded.is_none() || true {\n                    lease.leave_note();",
+            1,
+        ),
+    },
+    Mutant {
+        name: "set-across-a-gap",
+        change: Source(
+            "space/write.rs",
+            "let alone = space.holds(mark);",
+            "let alone = watch.is_unmarked(mark);",
+            1,
+        ),
+    },
+    Mutant {
+        name: "ageless-landing",
+        change: Source(
+            "load/table.rs",
+            "found.later(now.since(*landed))",
+            "found.later(now.since(*landed).min(std::time::Duration::ZERO))",
+            1,
+        ),
+    },
+    Mutant {
+        name: "unconfirmed-beyond-its-trust",
+        change: Source(
+            "space/mod.rs",
+            "Coherence::Ttl(trust) => Some(trust),",
+            "Coherence::Ttl(trust) if confirmed => Some(trust),",
+            1,
+        ),
+    },
+];
+
+/// Runs all mutants, or one.
+pub(crate) fn run(name: Option<&str>) -> Result<(), Failure> {
+    let chosen: Vec<_> = MUTANTS
+        .iter()
+        .filter(|mutant| name.is_none_or(|name| name == mutant.name))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Failure::new("no such mutant"));
+    }
+    let tree = copy()?;
+    let mut survivors = Vec::new();
+    for mutant in chosen {
+        let began = Instant::now();
+        let found = mutant.run(&tree)?;
+        let took = began.elapsed().as_secs();
+        match found {
+            Some(after) => println!(
+                "{:<40} found after {after} histories ({took} s)",
+                mutant.name
+            ),
+            None => {
+                println!(
+                    "{:<40} NOT FOUND in {SEEDS} histories ({took} s)",
+                    mutant.name
+                );
+                survivors.push(mutant.name);
+            }
+        }
+    }
+    if survivors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("not found: {}", survivors.join(", "))))
+    }
+}
+
+/// A copy of the sources, as they are now.
+fn copy() -> Result<PathBuf, Failure> {
+    let tree = root().join("target/mutants");
+    if tree.exists() {
+        fs::remove_dir_all(&tree).map_err(Failure::io("remove the last copy"))?;
+    }
+    let mut list = Command::new("git");
+    list.args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root());
+    for file in read(list)?.lines() {
+        let (from, to) = (root().join(file), tree.join(file));
+        if !from.exists() {
+            continue;
+        }
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(Failure::io("make a folder"))?;
+        }
+        fs::copy(&from, &to).map_err(Failure::io(format!("copy {file}")))?;
+    }
+    Ok(tree)
+}
+
+impl Mutant {
+    /// After how many histories it was found.
+    fn run(&self, tree: &Path) -> Result<Option<u64>, Failure> {
+        let mut test = cargo(&sim::TEST);
+        let Source(file, from, to, times) = self.change else {
+            test.env("SIM_WRONG", self.name);
+            return outcome(test, tree);
+        };
+        let path = tree.join("crates/larder/src").join(file);
+        let source = fs::read_to_string(&path).map_err(Failure::io(format!("read {file}")))?;
+        let there = source.matches(from).count();
+        if there != times {
+            return Err(Failure::new(format!(
+                "{}: {file} has its text {there} times, and not {times}: {from}",
+                self.name
+            )));
+        }
+        let write = |text| fs::write(&path, text).map_err(Failure::io(format!("write {file}")));
+        write(source.replace(from, to))?;
+        let found = outcome(test, tree);
+        write(source)?;
+        found
+    }
+}
+
+fn outcome(mut test: Command, tree: &Path) -> Result<Option<u64>, Failure> {
+    // Apart from the project's own: cargo would take the one's artefacts for the other's.
+    test.current_dir(tree)
+        .env("CARGO_TARGET_DIR", root().join("target/mutants-built"));
+    let output = sim::histories(test, SEEDS, 0)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Failure::io("run the simulation"))?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let found = text.lines().find_map(|line| {
+        let (_, after) = line.strip_prefix("seed ")?.split_once(" fails, after ")?;
+        after.split(' ').next()?.parse().ok()
+    });
+    match found {
+        Some(after) => Ok(Some(after)),
+        None => Err(Failure::new(format!("the simulation did not run:\n{text}"))),
+    }
+}
