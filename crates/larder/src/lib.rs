@@ -319,20 +319,21 @@
 //!
 //! # Guarantees, and their limits
 //!
-//! The numbers stand beside what upholds them, here and in the source.
+//! The numbers stand beside what upholds them, here and in the source. The [guide] has a page for each,
+//! with what to watch and an example.
 //!
 //! | | today | limit |
 //! |---|---|---|
-//! | G1 one load | one loader per key in all processes on a server; a loader runs at most once per call | while the server is away, each process loads for itself; after a load that stored nothing, those who waited for it in other processes load at once; a process that is stopped for three seconds loses its turn |
-//! | G2 no resurrection | after `remove` or `set` returned `Ok`, no load that began before is stored, in any process, and this process does not serve the old value | another process may serve it until the push comes, at most a second later, or as its [`Coherence`] says; a call that began before may still get its own load's value; a server that fails over to a replica may lose the write |
-//! | G3 the cache's trouble is not the caller's | a remote that is down, slow, full or corrupt costs a miss or a stale value | writes report it; a call's own requests take no longer than the timeout in all, but it may wait for another process's load as long as for its own |
-//! | G4 stale is bounded and declared | nothing is served past `ttl + stale`; `get` is fresh or nothing, outcomes give the reason | `get_or_load` returns a stale value without saying so: `lookup_or_load` says it |
-//! | G5 isolation | tenant, cache and key to stored key is injective | caches with one name in two programs are one cache, unless their prefixes differ |
-//! | G6 bounded | near tier, operations in flight, length of keys and values, waiting removals; in one cache 16,384 loads and 65,536 callers who wait for them, above which a caller gets a stale value or [`LoadError::Overloaded`] | what loaders themselves use |
-//! | G7 no shared clock | ages are differences of one server's times | after a restart of the server its values are stale at best |
-//! | G8 cancel-safe | any future may be dropped at any await; a panic of a loader is an error for its callers; one in a `Serialize`, a `Deserialize` or a weigher costs no more than the storing | one in a key's `Hash` or `Eq` ends the caller's task |
-//! | G9 rolling deploys | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |
-//! | G10 nothing foreign is touched | only keys under the prefix are named, one at a time | whoever writes under the prefix by hand may lose what was written |
+//! | [G1 one load](guide::g1_one_load) | one loader per key in all processes on a server; a loader runs at most once per call | while the server is away, each process loads for itself; after a load that stored nothing, those who waited for it in other processes load at once; a process that is stopped for three seconds loses its turn |
+//! | [G2 no resurrection](guide::g2_no_resurrection) | after `remove` or `set` returned `Ok`, no load that began before is stored, in any process, and this process does not serve the old value | another process may serve it until the push comes, at most a second later, or as its [`Coherence`] says; a call that began before may still get its own load's value; a server that fails over to a replica may lose the write |
+//! | [G3 the cache's trouble is not the caller's](guide::g3_trouble_is_not_the_callers) | a remote that is down, slow, full or corrupt costs a miss or a stale value | writes report it; a call's own requests take no longer than the timeout in all, but it may wait for another process's load as long as for its own |
+//! | [G4 stale is bounded and declared](guide::g4_stale_is_declared) | nothing is served past `ttl + stale`; `get` is fresh or nothing, outcomes give the reason | `get_or_load` returns a stale value without saying so: `lookup_or_load` says it |
+//! | [G5 isolation](guide::g5_isolation) | tenant, cache and key to stored key is injective | caches with one name in two programs are one cache, unless their prefixes differ |
+//! | [G6 bounded](guide::g6_bounded) | near tier, operations in flight, length of keys and values, waiting removals; in one cache 16,384 loads and 65,536 callers who wait for them, above which a caller gets a stale value or [`LoadError::Overloaded`] | what loaders themselves use |
+//! | [G7 no shared clock](guide::g7_no_shared_clock) | ages are differences of one server's times | after a restart of the server its values are stale at best |
+//! | [G8 cancel-safe](guide::g8_cancel_safe) | any future may be dropped at any await; a panic of a loader is an error for its callers; one in a `Serialize`, a `Deserialize` or a weigher costs no more than the storing | one in a key's `Hash` or `Eq` ends the caller's task |
+//! | [G9 rolling deploys](guide::g9_rolling_deploys) | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |
+//! | [G10 nothing foreign is touched](guide::g10_nothing_foreign) | only keys under the prefix are named, one at a time | whoever writes under the prefix by hand may lose what was written |
 
 #![cfg_attr(
     not(test),
@@ -354,6 +355,8 @@ mod entry;
 mod error;
 mod gate;
 pub mod global;
+#[cfg(all(feature = "json", feature = "valkey"))]
+pub mod guide;
 mod health;
 pub mod key;
 mod larder;
