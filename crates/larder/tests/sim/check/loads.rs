@@ -4,6 +4,8 @@ use super::{Call, Check, Claimed, From, Made, Seq, Write};
 use crate::plan::LOAD_TIMEOUT;
 use crate::server::is_note;
 
+/// Between two attempts of a write that waits, and some time for the attempt.
+const WRITE_WAITS: u64 = 3_000;
 /// How long the note of a load that stored nothing stands.
 const NOTE: u64 = 1_000;
 
@@ -69,7 +71,10 @@ impl Check {
                 ));
             }
         }
+        // A process whose write waits for the server does not ask it about the key.
+        let waits = self.trouble[process] + WRITE_WAITS >= self.now;
         if let Some(Claimed::Held(by)) = place.claim
+            && !waits
             && !is_note(by)
             && place.dropped < began
             && self.now < began_at + LOAD_TIMEOUT
