@@ -143,8 +143,8 @@ impl Check {
                 let since = began_at.min(self.calls[leader].began_at);
                 let disturbed = self.disturbed[key] >= since
                     || (process == other && self.lapsed_since(process, since))
-                    || self.trouble[process] >= since
-                    || self.trouble[other] >= since
+                    || self.trouble[process] + WRITE_WAITS >= since
+                    || self.trouble[other] + WRITE_WAITS >= since
                     || self.writes_of[key]
                         .iter()
                         .any(|number| !self.is_over(&self.writes[*number], since));
