@@ -103,8 +103,8 @@ impl Check {
                 };
                 let lost = own < granted
                     || self.leases_lost[key] >= granted
-                    || self.trouble[other] >= self.calls[leader].began_at
-                    || self.trouble[process] >= began_at
+                    || self.trouble[other] + WRITE_WAITS >= self.calls[leader].began_at
+                    || self.trouble[process] + WRITE_WAITS >= began_at
                     || self.writes_of[key].iter().any(|number| {
                         let applied = self.writes[*number].applied;
                         applied.is_some_and(|(applied, _)| applied > granted)
