@@ -216,11 +216,6 @@ impl Watch {
         self.is_unmarked(proof) && self.is_gapless(proof) && self.is_trusted()
     }
 
-    /// Ends every proof, where it is no longer known what rests on them.
-    pub(crate) fn forget(&self) {
-        self.gap();
-    }
-
     /// Whether no change of the proof's key became known since.
     #[inline]
     pub(crate) fn is_unmarked(&self, proof: Proof) -> bool {
@@ -331,9 +326,9 @@ impl Observer for Watch {
 
     fn changed(&self, key: &str) {
         let stripe = self.stripe(key);
-        self.mark_stripe(stripe);
+        let mark = self.mark_stripe(stripe);
         if let Some(scopes) = self.scopes.get().and_then(Weak::upgrade) {
-            scopes.heard(key);
+            scopes.heard(key, mark.seq());
         }
         self.wake(stripe);
     }

@@ -4,6 +4,7 @@
 //! is decided here, and done in [`space`](crate::space). The protocol is in
 //! `docs/decisions/0006-scopes-are-stamps.md`.
 
+mod forgotten;
 mod registry;
 mod stripes;
 

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::stripes::Stripes;
+use super::forgotten::Forgotten;
+use super::stripes::{self, Stripes};
 use crate::key::{CacheName, Prefix, StoredKey, Tag, Tenant};
 use crate::load::{Proof, Watch};
 use crate::time::Tick;
 use crate::wire::{Stamp, Stamps};
 
-/// How many scopes are remembered. Past it those are forgotten that nobody uses now, and near tiers
-/// ask again for all that they hold.
+/// How many scopes are remembered. Past it those are forgotten that nobody uses now: their stamps are
+/// read again when they are needed, and what is near of them is still found, see [`Forgotten`].
 const MAX_SCOPES: usize = 1 << 14;
 
 /// How long the stamp of a tenant or a tag lives at least. Twice as long as any value that bears it
@@ -106,21 +107,14 @@ impl Scope {
         }
     }
 
-    /// Takes note of a change of the stamp: nothing that is kept near, or being loaded, counts any
-    /// more.
-    fn change(&self, watch: &Watch) {
-        let mark = watch.mark(&self.key);
+    /// Takes note of a change of the stamp, which has this number in the watch's count: nothing that
+    /// is kept near, or being loaded, counts any more.
+    fn change(&self, seq: u64, watch: &Watch) {
         // Before the marks are set: who records one afterwards sees it.
-        self.changed.fetch_max(mark.seq(), Ordering::SeqCst);
+        self.changed.fetch_max(seq, Ordering::SeqCst);
         match &self.stripes {
             None => watch.mark_all(),
-            Some(stripes) => {
-                let mut all = Vec::new();
-                stripes.lock().drain(|stripe| all.push(stripe));
-                for stripe in all {
-                    watch.mark_at(stripe);
-                }
-            }
+            Some(stripes) => stripes::mark(stripes, watch),
         }
     }
 
@@ -140,6 +134,7 @@ pub(crate) struct Scopes {
     stamps: Box<str>,
     watch: Arc<Watch>,
     all: Mutex<HashMap<Box<str>, Arc<Scope>>>,
+    forgotten: Forgotten,
 }
 
 impl Scopes {
@@ -149,23 +144,32 @@ impl Scopes {
             prefix,
             watch,
             all: Mutex::default(),
+            forgotten: Forgotten::new(),
         })
     }
 
-    /// What changed on the server: a stamp's change reaches its scope.
-    pub(crate) fn heard(&self, key: &str) {
-        if key.starts_with(&*self.stamps) {
-            let scope = self.all.lock().get(key).cloned();
-            if let Some(scope) = scope {
-                self.change(&scope);
-            }
+    /// What changed on the server, with its number in the watch's count: a stamp's change reaches its
+    /// scope.
+    pub(crate) fn heard(&self, key: &str, seq: u64) {
+        if !key.starts_with(&*self.stamps) {
+            return;
         }
+        let forgotten = self.forgotten.of(key);
+        // Before the scope is looked for: one that is made from now on begins with this change.
+        forgotten.note(seq);
+        let scope = self.all.lock().get(key).cloned();
+        if let Some(scope) = scope {
+            scope.change(seq, &self.watch);
+        }
+        // After it: one that is found is not forgotten as long as it is held here.
+        forgotten.mark(&self.watch);
     }
 
     /// Takes note of a change of a scope: nothing of it that is kept near, or being loaded, counts
     /// any more.
     pub(crate) fn change(&self, scope: &Scope) {
-        scope.change(&self.watch);
+        let mark = self.watch.mark(&scope.key);
+        self.heard(scope.key.as_str(), mark.seq());
     }
 
     pub(crate) fn everything(&self) -> Arc<Scope> {
@@ -293,14 +297,21 @@ impl Scopes {
             return Arc::clone(scope);
         }
         if all.len() >= MAX_SCOPES {
-            all.retain(|_, scope| Arc::strong_count(scope) > 1);
-            // What is near may bear a scope that will not be found any more.
-            self.watch.forget();
+            all.retain(|key, scope| {
+                // Only this map can hand it out, and it is locked.
+                let is_used = Arc::strong_count(scope) > 1;
+                if !is_used && let Some(stripes) = &scope.stripes {
+                    let changed = scope.changed.load(Ordering::SeqCst);
+                    self.forgotten.of(key).take(&mut stripes.lock(), changed);
+                }
+                is_used
+            });
         }
+        let changed = self.forgotten.of(key.as_str()).changed();
         let scope = Arc::new(Scope {
             is_lasting,
             known: Mutex::default(),
-            changed: AtomicU64::new(0),
+            changed: AtomicU64::new(changed),
             stripes: (!marks_all).then(|| Mutex::new(Stripes::new())),
             prolonged: Mutex::default(),
             key,

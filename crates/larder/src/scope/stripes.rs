@@ -1,5 +1,9 @@
 //! A set of marks.
 
+use parking_lot::Mutex;
+
+use crate::load::Watch;
+
 /// How many are listed before a bitmap takes less room.
 const FEW: usize = 1 << 9;
 const WORDS: usize = (1 << 16) / 64;
@@ -47,6 +51,15 @@ impl Stripes {
                 }
             }
         }
+    }
+}
+
+/// Sets all marks of a set, and leaves it empty.
+pub(super) fn mark(stripes: &Mutex<Stripes>, watch: &Watch) {
+    let mut all = Vec::new();
+    stripes.lock().drain(|stripe| all.push(stripe));
+    for stripe in all {
+        watch.mark_at(stripe);
     }
 }
 

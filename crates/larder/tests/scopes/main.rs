@@ -349,6 +349,21 @@ async fn without_a_server_groups_work_in_memory() {
 }
 
 #[tokio::test]
+async fn a_tag_counts_however_many_tags_were_met_since() {
+    let here = Larder::in_memory().await.unwrap();
+    let users: Cache<u32, String> = here.cache("users").build().unwrap();
+    let set = async |key, tag: &str| users.entry(&key).tags([tag]).set("Ann").await.unwrap();
+    set(0, "first").await;
+    // More than are remembered.
+    for key in 1..20_000 {
+        set(key, &format!("tag {key}")).await;
+    }
+    assert_eq!(get(&users, 0).await.as_deref(), Some("Ann"));
+    here.invalidate_tag("first").await.unwrap();
+    assert_eq!(get(&users, 0).await, None);
+}
+
+#[tokio::test]
 async fn an_invalidation_that_could_not_reach_the_server_waits_and_is_believed_here() {
     let stub = Stub::default();
     let on = async || {
