@@ -88,7 +88,7 @@ pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;
 pub use loader::{Load, Loaded};
-pub(crate) use recovery::Recovery;
+pub(crate) use recovery::{Owed, Recovery};
 pub(crate) use resting::Resting;
 pub(crate) use run::catch_panic;
 pub(crate) use table::Table;

@@ -1,11 +1,12 @@
 //! Writes that could not reach the server, until they do.
 //!
-//! What waits here is always a removal: a value that was to be set an hour ago must not appear now,
-//! but what was there before must go. Until it is gone, this process does not believe what the
-//! server says of the key.
+//! What waits here is always an invalidation: a value that was to be set an hour ago must not appear
+//! now, but what was there before must go. A key is removed; a group's stamp is replaced by a fresh
+//! one, since an absent stamp may be made by whoever misses it. Until that is done, this process does
+//! not believe what the server says of the key.
 //!
 //! ```text
-//!   write failed ──► pending ──► removed on the server ──► gone
+//!   write failed ──► pending ──► invalidated on the server ──► gone
 //!                      │  ▲ tried again, oldest first
 //!                      ├──┘
 //!                      ├── a later write of the key succeeded ──► gone
@@ -16,12 +17,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
 use crate::key::StoredKey;
 use crate::remote::{Deadline, Remote, RemoteError};
 use crate::time::{Clock, MAX_TTL, Tick};
+use crate::wire::Stamp;
 
 /// How many keys may wait.
 const MAX_PENDING: usize = 1 << 16;
@@ -40,12 +43,47 @@ pub(crate) struct Recovery {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// The turn in which each key waits, and until when it need to.
-    pending: HashMap<StoredKey, (u64, Tick)>,
+    pending: HashMap<StoredKey, Pending>,
     /// Oldest first. A turn that is not its key's any more is passed over.
     turns: VecDeque<(u64, StoredKey)>,
     next: u64,
     working: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// In which it waits.
+    turn: u64,
+    /// For how long it need to.
+    until: Tick,
+    what: Owed,
+}
+
+/// What the server is to be told of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owed {
+    /// That its value is gone.
+    Removal,
+    /// That the group is invalidated whose stamp it is.
+    Restamp {
+        /// How many of the stamp's first bytes stay.
+        kept: usize,
+        /// How long the new one lives; `None`: for ever.
+        life: Option<Duration>,
+    },
+}
+
+impl Owed {
+    /// Both, as one.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Restamp { kept, life }, Self::Restamp { kept: also, .. }) => Self::Restamp {
+                kept: kept.min(also),
+                life,
+            },
+            (_, other) => other,
+        }
+    }
 }
 
 impl Recovery {
@@ -64,39 +102,45 @@ impl Recovery {
         })
     }
 
-    /// Lets the removal of `key` wait for the server; `false` where too many do. What the server
-    /// holds expires within `life`.
-    pub(crate) fn put(self: &Arc<Self>, key: &StoredKey, life: Duration) -> bool {
-        let queue = self.queue.lock();
-        if queue.pending.len() >= MAX_PENDING && !queue.pending.contains_key(key) {
-            return false;
+    /// Lets an invalidation of `key` wait for the server. What the server holds expires within `life`.
+    ///
+    /// Where too many wait, the invalidation of everything, whose stamp lies under `everything`, takes
+    /// its place: coarser, and never lost (G6).
+    pub(crate) fn put(
+        self: &Arc<Self>,
+        key: &StoredKey,
+        what: Owed,
+        life: Duration,
+        everything: &StoredKey,
+    ) {
+        let mut queue = self.queue.lock();
+        if queue.pending.len() < MAX_PENDING || queue.pending.contains_key(key) {
+            self.push(&mut queue, key, what, life);
+        } else {
+            let all = Owed::Restamp {
+                kept: 0,
+                life: None,
+            };
+            self.push(&mut queue, everything, all, MAX_TTL);
         }
-        drop(queue);
-        self.push(key, life);
-        true
     }
 
-    fn push(self: &Arc<Self>, key: &StoredKey, life: Duration) {
-        let until = self.clock.now().plus(life);
-        let mut queue = self.queue.lock();
+    fn push(self: &Arc<Self>, queue: &mut Queue, key: &StoredKey, what: Owed, life: Duration) {
         let turn = queue.next;
         queue.next += 1;
-        let until = match queue.pending.get(key) {
-            Some((_, before)) => until.max(*before),
-            None => until,
+        let until = self.clock.now().plus(life);
+        let pending = match queue.pending.get(key) {
+            Some(before) => Pending {
+                turn,
+                until: until.max(before.until),
+                what: before.what.and(what),
+            },
+            None => Pending { turn, until, what },
         };
-        queue.pending.insert(key.clone(), (turn, until));
+        queue.pending.insert(key.clone(), pending);
         queue.turns.push_back((turn, key.clone()));
         if !std::mem::replace(&mut queue.working, true) {
             self.runtime.spawn(work(Arc::downgrade(self)));
-        }
-    }
-
-    /// Lets the removal of a group's stamp wait. Where too many writes do, that of everything's
-    /// stamp waits instead: coarser, and never lost.
-    pub(crate) fn put_group(self: &Arc<Self>, stamp: &StoredKey, everything: &StoredKey) {
-        if !self.put(stamp, MAX_TTL) {
-            self.push(everything, MAX_TTL);
         }
     }
 
@@ -119,14 +163,15 @@ impl Recovery {
     }
 
     /// The oldest key whose turn still is its own.
-    fn oldest(&self) -> Option<(u64, StoredKey)> {
+    fn oldest(&self) -> Option<(StoredKey, Pending)> {
         let now = self.clock.now();
         let mut queue = self.queue.lock();
         while let Some((turn, key)) = queue.turns.pop_front() {
             match queue.pending.get(&key) {
-                Some((own, until)) if *own == turn => {
-                    if now < *until {
-                        return Some((turn, key));
+                Some(pending) if pending.turn == turn => {
+                    if now < pending.until {
+                        let pending = *pending;
+                        return Some((key, pending));
                     }
                     queue.pending.remove(&key);
                 }
@@ -145,33 +190,45 @@ impl Recovery {
     fn succeeded(&self, turn: u64, key: &StoredKey) {
         let mut queue = self.queue.lock();
         // A write that failed meanwhile has another turn, and stays.
-        if queue.pending.get(key).is_some_and(|(own, _)| *own == turn) {
+        let is_own = |pending: &Pending| pending.turn == turn;
+        if queue.pending.get(key).is_some_and(is_own) {
             queue.pending.remove(key);
+        }
+    }
+
+    async fn tell(&self, key: &StoredKey, what: Owed) -> Result<(), RemoteError> {
+        let deadline = Deadline::after(self.timeout);
+        match what {
+            Owed::Removal => self.remote.remove(key, deadline).await.map(drop),
+            Owed::Restamp { kept, life } => {
+                let stamp = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
+                let splice = self.remote.splice(key, kept, stamp, life, deadline);
+                splice.await.map(drop)
+            }
         }
     }
 }
 
-/// Removes what waits, one after another, until nothing does.
+/// Tells the server what waits, one after another, until nothing does.
 async fn work(recovery: Weak<Recovery>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
         let Some(recovery) = recovery.upgrade() else {
             return;
         };
-        let Some((turn, key)) = recovery.oldest() else {
+        let Some((key, Pending { turn, what, .. })) = recovery.oldest() else {
             return;
         };
-        let deadline = Deadline::after(recovery.timeout);
-        match recovery.remote.remove(&key, deadline).await {
-            Ok(_) => {
-                tracing::debug!(target: "larder::load", %key, "removed, as was asked for before");
+        match recovery.tell(&key, what).await {
+            Ok(()) => {
+                tracing::debug!(target: "larder::load", %key, "invalidated, as was asked for before");
                 recovery.succeeded(turn, &key);
                 pause = SHORTEST_PAUSE;
                 continue;
             }
             Err(RemoteError::Closed) => return,
             Err(error) => {
-                tracing::debug!(target: "larder::load", %key, %error, "a removal still waits");
+                tracing::debug!(target: "larder::load", %key, %error, "an invalidation still waits");
                 recovery.again(turn, key);
             }
         }

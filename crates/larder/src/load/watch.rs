@@ -181,6 +181,12 @@ impl Watch {
         Proof::new(self.seq.load(Ordering::SeqCst), stripe)
     }
 
+    /// A proof that is later than all before it, to tell which of two reads was asked for first.
+    pub(crate) fn next_proof(&self, key: &StoredKey) -> Proof {
+        let stripe = self.stripe(key.as_str());
+        Proof::new(self.seq.fetch_add(1, Ordering::SeqCst) + 1, stripe)
+    }
+
     /// For a key that cannot be stored, and so cannot change.
     pub(crate) fn no_proof(&self) -> Proof {
         Proof::new(self.seq.load(Ordering::SeqCst), 0)

@@ -8,7 +8,7 @@ mod forgotten;
 mod registry;
 mod stripes;
 
-pub(crate) use registry::{Borne, STAMP_LIFE, Scope, Scopes, Standing};
+pub(crate) use registry::{Borne, Scope, Scopes, Standing};
 
 use crate::wire::{STAMP_LEN, Stamp};
 

@@ -20,7 +20,7 @@ const MAX_SCOPES: usize = 1 << 14;
 
 /// How long the stamp of a tenant or a tag lives at least. Twice as long as any value that bears it
 /// is more for values of over fifteen days.
-pub(crate) const STAMP_LIFE: Duration = Duration::from_hours(30 * 24);
+const STAMP_LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// The scopes that a value bears, in the order of its stamps.
 pub(crate) type Borne = Arc<[Arc<Scope>]>;
@@ -36,7 +36,7 @@ pub(crate) struct Scope {
     changed: AtomicU64,
     /// The marks of its keys; `None` where it sets all.
     stripes: Option<Mutex<Stripes>>,
-    /// Until when it was seen to that the stamp lives, and for how long a value.
+    /// Until when nothing needs to be done for the stamp to live, and for how long it then does.
     prolonged: Mutex<Option<(Tick, Duration)>>,
 }
 
@@ -70,36 +70,25 @@ impl Scope {
         Some((*self.known.lock())?.stamp)
     }
 
-    /// How long the stamp is to live, for values of this life; `None`: for ever.
-    pub(crate) fn life(&self, life: Duration, least: Duration) -> Option<Duration> {
-        (!self.is_lasting).then(|| (life * 2).max(least))
+    /// How long the stamp is to live for a value of this life; `None`: for ever.
+    pub(crate) fn life_for(&self, value: Duration) -> Option<Duration> {
+        (!self.is_lasting).then(|| (value * 2).max(STAMP_LIFE))
     }
 
-    /// How long a stamp that is replaced now is to live: as long as it was last said to.
-    pub(crate) fn life_now(&self) -> Option<Duration> {
-        let longest = self
-            .prolonged
-            .lock()
-            .map_or(Duration::ZERO, |(_, life)| life);
-        self.life(longest / 2, STAMP_LIFE)
+    /// Whether the stamp may end before a value of this life does.
+    pub(crate) fn needs_prolonging(&self, now: Tick, value: Duration) -> bool {
+        let is_enough = |(until, life)| now < until && self.life_for(value) <= Some(life);
+        !self.is_lasting && !self.prolonged.lock().is_some_and(is_enough)
     }
 
-    /// Whether the stamp may end before a value of half this life does. Said once; who is told
-    /// prolongs it.
-    pub(crate) fn needs_prolonging(&self, now: Tick, life: Duration, least: Duration) -> bool {
-        if self.is_lasting {
-            return false;
-        }
-        let life = life.max(least);
-        let mut prolonged = self.prolonged.lock();
-        if prolonged.is_some_and(|(until, of)| now < until && life <= of) {
-            return false;
-        }
-        *prolonged = Some((now.plus(life / 2), life));
-        true
+    /// From `now` on, the stamp lives long enough for a value of this life.
+    pub(crate) fn prolonged(&self, now: Tick, value: Duration) {
+        let life = self.life_for(value);
+        *self.prolonged.lock() = life.map(|life| (now.plus(life / 2), life));
     }
 
-    /// Takes note of a stamp that was read with this proof.
+    /// Takes note of a stamp that was read with this proof, unless a later read is known: where nobody
+    /// tells of changes, a slow answer must not take the place of a newer one.
     pub(crate) fn learn(&self, stamp: Stamp, proof: Proof) {
         let mut known = self.known.lock();
         if known.is_none_or(|known| known.proof.seq() <= proof.seq()) {
@@ -112,6 +101,10 @@ impl Scope {
     fn change(&self, seq: u64, watch: &Watch) {
         // Before the marks are set: who records one afterwards sees it.
         self.changed.fetch_max(seq, Ordering::SeqCst);
+        // A stamp that replaces another lives for that long, whatever the other did.
+        let mut prolonged = self.prolonged.lock();
+        prolonged.take_if(|(_, life)| *life > STAMP_LIFE);
+        drop(prolonged);
         match &self.stripes {
             None => watch.mark_all(),
             Some(stripes) => stripes::mark(stripes, watch),

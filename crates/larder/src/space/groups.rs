@@ -1,13 +1,16 @@
 //! Invalidates groups: a scope's stamp is replaced.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Shared;
 use crate::error::Error;
+use crate::load::Owed;
 use crate::remote::RemoteError;
 use crate::scope::{Scope, Scopes, Strength};
+use crate::time::MAX_TTL;
 use crate::wire::Stamp;
 
 /// How much of a stamp stays where its scope is only expired: the id of its removals.
@@ -62,7 +65,7 @@ impl Shared {
             return Ok(());
         };
         let stamp = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
-        let life = scope.life_now();
+        let life = scope.life_for(Duration::ZERO);
         let kept = match strength {
             Strength::Expire => EXPIRE_KEEPS,
             Strength::Remove => 0,
@@ -79,7 +82,9 @@ impl Shared {
         if matches!(source, RemoteError::Closed) {
             return Err(Error::Closed);
         }
-        recovery.put_group(&scope.key, &self.scopes.everything().key);
+        let owed = Owed::Restamp { kept, life };
+        let everything = &self.scopes.everything().key;
+        recovery.put(&scope.key, owed, MAX_TTL, everything);
         Err(Error::Pending {
             operation: "invalidate",
             key: scope.key.to_string(),

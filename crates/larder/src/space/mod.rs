@@ -4,6 +4,8 @@
 //! are in [`read`], writes in [`write`]; loads are in [`load`](crate::load).
 
 mod groups;
+mod judge;
+mod look;
 mod read;
 mod stamps;
 mod write;
@@ -16,7 +18,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-pub(crate) use read::{Kept, Look, Read, Seen, Wanted};
+pub(crate) use look::{Kept, Look, Read, Seen};
+pub(crate) use read::Wanted;
 pub(crate) use stamps::{Marked, Scoped};
 
 use crate::cache::NearUsage;

@@ -10,7 +10,7 @@ use super::{Server, Space};
 use crate::key::{StoredKey, Tag, Tenant};
 use crate::load::Proof;
 use crate::remote::{Deadline, RemoteError};
-use crate::scope::{Borne, STAMP_LIFE, Scope};
+use crate::scope::{Borne, Scope};
 use crate::wire::Stamp;
 
 /// How long it takes at most until the listener has told of what changed before a late tag was read.
@@ -60,7 +60,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
         if !unknown.is_empty() {
             let proofs: Vec<Proof> = unknown
                 .iter()
-                .map(|scope| watch.proof(&scope.key))
+                .map(|scope| watch.next_proof(&scope.key))
                 .collect();
             let keys: Vec<&StoredKey> = unknown.iter().map(|scope| &scope.key).collect();
             let found = server.remote.get_many(&keys, deadline).await?;
@@ -77,8 +77,10 @@ impl<K: Hash + Eq, V> Space<K, V> {
         }
         if let Some(life) = life {
             for scope in borne {
-                if scope.needs_prolonging(self.shared.clock.now(), life * 2, STAMP_LIFE) {
+                let now = self.shared.clock.now();
+                if scope.needs_prolonging(now, life) {
                     self.make(server, scope, Some(life), deadline).await?;
+                    scope.prolonged(now, life);
                 }
             }
         }
@@ -93,9 +95,9 @@ impl<K: Hash + Eq, V> Space<K, V> {
         life: Option<Duration>,
         deadline: Deadline,
     ) -> Result<(), RemoteError> {
-        let proof = self.watch.proof(&scope.key);
+        let proof = self.watch.next_proof(&scope.key);
         let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
-        let ttl = scope.life(life.unwrap_or_default(), STAMP_LIFE);
+        let ttl = scope.life_for(life.unwrap_or_default());
         let there = server
             .remote
             .keep(&scope.key, fresh.clone(), ttl, deadline)
@@ -159,14 +161,20 @@ impl<K: Hash + Eq, V> Space<K, V> {
         }
         let mut stamps = Vec::with_capacity(found.len());
         for (scope, bytes) in late.iter().zip(found) {
-            let bytes = if let Some(bytes) = bytes {
-                bytes
-            } else {
-                // There was none, and whoever invalidates makes one: if this one is taken, nobody did.
-                let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
-                let ttl = scope.life(life, STAMP_LIFE);
-                let keep = server.remote.keep(&scope.key, fresh.clone(), ttl, deadline);
-                keep.await.ok().filter(|there| *there == fresh)?
+            let now = self.shared.clock.now();
+            let bytes = match bytes {
+                Some(bytes) if !scope.needs_prolonging(now, life) => bytes,
+                before => {
+                    // Where there was none, whoever invalidates makes one: if this one is taken,
+                    // nobody did.
+                    let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
+                    let wanted = before.unwrap_or_else(|| fresh.clone());
+                    let ttl = scope.life_for(life);
+                    let keep = server.remote.keep(&scope.key, fresh, ttl, deadline).await;
+                    let there = keep.ok().filter(|there| *there == wanted)?;
+                    scope.prolonged(now, life);
+                    there
+                }
             };
             stamps.push(Stamp::from_bytes(&bytes)?);
         }

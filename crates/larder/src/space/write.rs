@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{Scoped, Server, Space};
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey, Tag};
-use crate::load::Loaded;
+use crate::load::{Loaded, Owed};
 use crate::near::{Admission, Engine, Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::remote::RemoteError;
@@ -212,10 +212,8 @@ where
         };
         if !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. }) {
             let life = lifetime.total().max(self.options.lifetime.total());
-            if !server.recovery.put(key, life) {
-                let everything = &self.scopes.everything().key;
-                server.recovery.put_group(everything, everything);
-            }
+            let everything = &self.scopes.everything().key;
+            server.recovery.put(key, Owed::Removal, life, everything);
             return Err(Error::Pending {
                 operation,
                 key: key.to_string(),

@@ -14,11 +14,11 @@ mod common;
 use std::sync::Arc;
 
 use larder::remote::MemoryRemote;
-use larder::{Cache, Error, Freshness, Larder, Loaded, StaleReason, Strength};
+use larder::{Cache, Clock, Error, Freshness, Larder, Loaded, StaleReason, Strength};
 use larder_servers::{Kind, Reply, Server};
 use tokio::sync::Notify;
 
-use common::{Op, Runs, Stub, always, eventually, larder, on_each_server, secs, soon, start};
+use common::{Op, Runs, Stub, When, always, eventually, larder, on_each_server, secs, soon, start};
 
 /// Larders of one server, or of memory alone.
 struct Place {
@@ -375,19 +375,102 @@ async fn an_invalidation_that_could_not_reach_the_server_waits_and_is_believed_h
     users.entry(&1).tags(["t"]).set("v").await.unwrap();
     users.set(&2, "other").await.unwrap();
     stub.fail(Op::Splice, true);
-    stub.fail(Op::Remove, true);
     let pending = here.invalidate_tag("t").await.unwrap_err();
     assert!(matches!(pending, Error::Pending { .. }), "{pending}");
     assert_eq!(here.health().await.pending_writes, 1);
     assert_eq!(get(&users, 1).await, None, "the server is not believed");
     assert_eq!(get(&users, 2).await.as_deref(), Some("other"));
     assert!(get(&elsewhere, 1).await.is_some(), "it has not heard of it");
-    stub.fail(Op::Remove, false);
+    stub.fail(Op::Splice, false);
     eventually("it is made up for", async || {
         get(&elsewhere, 1).await.is_none() && here.health().await.pending_writes == 0
     })
     .await;
     assert_eq!(get(&users, 1).await, None);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_does_not_bring_an_old_stamp_back() {
+    let clock = Clock::manual();
+    let stub = Stub::blind(&clock);
+    let on = async || {
+        let builder = Larder::builder().remote(stub.clone()).clock(clock.clone());
+        builder.build().await.unwrap()
+    };
+    let (writer, reader) = (on().await, on().await);
+    let users = cache(&writer, "users");
+    users.entry(&1).tags(["t"]).set("v").await.unwrap();
+    let elsewhere = cache(&reader, "users");
+    let ask = || {
+        let elsewhere = elsewhere.clone();
+        tokio::spawn(async move { get(&elsewhere, 1).await })
+    };
+    let slow = stub.hold(Op::GetMany, When::After);
+    let first = ask();
+    slow.reached().await;
+    writer.clear().await.unwrap();
+    // It reads the stamps of all values first, and then those of the tag.
+    let base = stub.hold(Op::GetMany, When::After);
+    let second = ask();
+    base.reached().await;
+    let tags = stub.hold(Op::GetMany, When::Before);
+    base.release();
+    tags.reached().await;
+    slow.release();
+    let _either = first.await.unwrap();
+    tags.release();
+    assert_eq!(second.await.unwrap(), None, "it was cleared before");
+}
+
+#[tokio::test]
+async fn a_tag_that_the_value_revealed_waits_for_an_invalidation_that_is_pending() {
+    let stub = Stub::default();
+    let on = async || {
+        let larder = Larder::builder().remote(stub.clone()).build().await;
+        larder.unwrap()
+    };
+    let (here, there) = (on().await, on().await);
+    let elsewhere = cache(&there, "users");
+    // The load begins, and then the tag is invalidated, which the server does not hear of.
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let load = tokio::spawn({
+        let (elsewhere, begun, go_on) = (elsewhere.clone(), Arc::clone(&begun), Arc::clone(&go_on));
+        async move {
+            let loader = async |_| {
+                begun.notify_one();
+                go_on.notified().await;
+                Ok::<_, Error>(Loaded::new("v".to_owned()).tags(["t"]))
+            };
+            elsewhere
+                .entry(&1)
+                .lookup_or_load_with(loader)
+                .await
+                .unwrap();
+        }
+    });
+    soon("the load begins", begun.notified()).await;
+    stub.fail(Op::Splice, true);
+    here.invalidate_tag("t").await.unwrap_err();
+    go_on.notify_one();
+    load.await.unwrap();
+    eventually("the value is stored", async || {
+        there
+            .cache::<u32, String>("users")
+            .stale(secs(600))
+            .build()
+            .unwrap()
+            .stats()
+            .fills
+            == 1
+    })
+    .await;
+    stub.fail(Op::Splice, false);
+    eventually("it is made up for", async || {
+        here.health().await.pending_writes == 0
+    })
+    .await;
+    assert_eq!(get(&cache(&here, "users"), 1).await, None);
+    assert_eq!(get(&elsewhere, 1).await, None);
 }
 
 #[tokio::test]

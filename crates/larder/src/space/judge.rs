@@ -1,0 +1,229 @@
+//! What the server's bytes are worth: whose they are, how old, and whether their groups stand.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Kept, Look, Read, Server, Space, found};
+use crate::key::{CacheKey, StoredKey, Tag};
+use crate::near::{Life, NearRef};
+use crate::options::Call;
+use crate::outcome::{Freshness, Source, StaleReason};
+use crate::remote::{Deadline, ServerTime};
+use crate::scope::{Borne, Scopes, Standing};
+use crate::telemetry::Miss;
+use crate::time::Tick;
+use crate::value::CacheValue;
+use crate::wire::{Envelope, Header, Reject, Stamps};
+
+/// A value that is ours and whole. Whether it may be served is not known yet.
+pub(crate) struct Opened<'a, V> {
+    header: Header,
+    stamps: Stamps<'a>,
+    pub(crate) borne: Borne,
+    /// How many of them every value of the key bears.
+    base: usize,
+    value: V,
+}
+
+impl<K, V> Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    /// What the server's bytes are worth. What is fresh is offered to the near tier.
+    pub(crate) async fn judge<Q>(
+        &self,
+        server: &Server,
+        at: &NearRef<'_, Q>,
+        key: &StoredKey,
+        read: &Read,
+        call: &Call,
+        deadline: Deadline,
+    ) -> Look<V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let opened = match self.open_value(server, at, key, read) {
+            Ok(opened) => opened,
+            Err(reject) => return read.unreadable(key, reject),
+        };
+        let borne = &opened.borne;
+        let mut standing = self.scopes.standing(borne, opened.stamps);
+        if standing == Standing::Unknown {
+            let unknown = borne.get(if read.has_base { opened.base } else { 0 }..);
+            let unknown = unknown.unwrap_or_default();
+            if let Err(error) = self.know(server, unknown, None, deadline).await {
+                tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
+            } else {
+                standing = Scopes::standing_as_read(borne, opened.stamps);
+            }
+        }
+        self.verdict(server, at, read, call, opened, standing)
+    }
+
+    /// Opens the envelope and decodes the value.
+    pub(crate) fn open_value<'a, Q>(
+        &self,
+        server: &Server,
+        at: &NearRef<'_, Q>,
+        key: &StoredKey,
+        read: &'a Read,
+    ) -> Result<Opened<'a, V>, Reject>
+    where
+        Q: ?Sized,
+    {
+        let envelope = Envelope::parse(&read.bytes)?;
+        let (header, stamps) = (envelope.header, envelope.stamps);
+        let value = envelope.decode::<V>(key.original(), server.codec, server.schema)?;
+        let tags = envelope.tags.iter().map(|tag| Tag::new(tag?).ok());
+        let tags: Option<Vec<Tag>> = tags.collect();
+        let tags = tags.ok_or_else(Reject::corrupt)?;
+        let base = self.base(at.tenant);
+        Ok(Opened {
+            header,
+            stamps,
+            borne: self.scopes.with_tags(&base, at.tenant, &tags),
+            base: base.len(),
+            value,
+        })
+    }
+
+    /// What an opened value is worth whose groups stand like this.
+    pub(crate) fn verdict<Q>(
+        &self,
+        server: &Server,
+        at: &NearRef<'_, Q>,
+        read: &Read,
+        call: &Call,
+        opened: Opened<'_, V>,
+        standing: Standing,
+    ) -> Look<V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let expired = match standing {
+            Standing::Current => false,
+            Standing::Expired => true,
+            Standing::Removed => return read.missed(Miss::Invalidated, true),
+            Standing::Unknown => return read.missed(Miss::RemoteUnavailable, false),
+        };
+        let (header, now) = (&opened.header, self.now());
+        let Some((life, freshness)) = judge_age(header, server.remote.server_time(), now) else {
+            return read.missed(Miss::Absent, true);
+        };
+        let freshness = match freshness {
+            Freshness::Fresh if expired => Freshness::Stale(StaleReason::Invalidated),
+            freshness => freshness,
+        };
+        let (value, proof) = (Arc::new(opened.value), read.proof);
+        let weight = self.weigh(at.key, &value, Some(read.bytes.len())).ok();
+        let cost = Duration::from_micros(header.cost_us.into());
+        let stored = self.stored(value, life, weight.unwrap_or(0), true, proof, cost);
+        let seen = read.bytes.clone();
+        if let Freshness::Stale(reason) = freshness {
+            let kept = Kept::of(stored, Source::Remote, reason);
+            return Look::Stale { kept, seen };
+        }
+        let found = found(&stored, Source::Remote, freshness, now);
+        // One that is outdated already would have no effect, except to push out a newer one.
+        if weight.is_some()
+            && call.store
+            && self.near_tier().is_some()
+            && Scopes::record(&opened.borne, proof)
+            && self.holds(proof)
+        {
+            let _counted = self.near_insert(at.to_key(), stored.clone());
+        }
+        Look::Fresh {
+            found,
+            stored,
+            seen,
+        }
+    }
+}
+
+/// How old a value is and what that makes of it; `None` past its stale window (G4).
+///
+/// Its age is a difference of two times of one server's clock, the later one estimated and taken
+/// at its highest (G7). Where the clock is not the one that the value was stamped by, its age is
+/// unknown: it is stale at best.
+fn judge_age(header: &Header, server: Option<ServerTime>, now: Tick) -> Option<(Life, Freshness)> {
+    let ttl = Duration::from_millis(header.ttl_ms);
+    let stale = Duration::from_millis(header.stale_ms);
+    let server = server.filter(|server| server.lineage == header.lineage);
+    let (age, past_ttl) = match server {
+        Some(server) => {
+            let latest = server.now_ms.saturating_add(server.error_ms);
+            let age = Duration::from_millis(latest.saturating_sub(header.written_ms));
+            (age, StaleReason::Expired)
+        }
+        None => (ttl, StaleReason::UnknownLineage),
+    };
+    if age >= ttl + stale {
+        return None;
+    }
+    let freshness = if age < ttl {
+        Freshness::Fresh
+    } else {
+        Freshness::Stale(past_ttl)
+    };
+    Some((Life::new(now.minus(age), ttl, stale), freshness))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Tick = Tick(1_000_000_000_000);
+
+    fn header(written_ms: u64) -> Header {
+        Header {
+            written_ms,
+            lineage: 7,
+            ttl_ms: 1_000,
+            stale_ms: 500,
+            ..Header::default()
+        }
+    }
+
+    fn judge_at(now_ms: u64, error_ms: u64, lineage: u64) -> Option<(Duration, Freshness)> {
+        let server = ServerTime {
+            now_ms,
+            error_ms,
+            lineage,
+        };
+        judge_age(&header(50_000), Some(server), NOW)
+            .map(|(life, freshness)| (NOW.since(life.born), freshness))
+    }
+
+    #[test]
+    fn freshness_follows_the_servers_clock_at_its_latest() {
+        let ms = Duration::from_millis;
+        assert_eq!(judge_at(50_100, 5, 7), Some((ms(105), Freshness::Fresh)));
+        assert_eq!(judge_at(50_994, 5, 7), Some((ms(999), Freshness::Fresh)));
+        let expired = Freshness::Stale(StaleReason::Expired);
+        assert_eq!(judge_at(50_995, 5, 7), Some((ms(1_000), expired)));
+        assert_eq!(judge_at(51_494, 5, 7), Some((ms(1_499), expired)));
+        assert_eq!(judge_at(51_495, 5, 7), None);
+    }
+
+    #[test]
+    fn a_value_from_before_a_restart_is_stale_at_best() {
+        let unknown = Freshness::Stale(StaleReason::UnknownLineage);
+        assert_eq!(judge_at(50_000, 0, 8).map(|(_, f)| f), Some(unknown));
+        assert!(judge_age(&header(0), None, NOW).is_some());
+        let strict = Header {
+            stale_ms: 0,
+            ..header(50_000)
+        };
+        assert!(judge_age(&strict, None, NOW).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_ran_backwards_makes_nothing_older_than_it_is() {
+        assert_eq!(judge_at(1, 1, 7), Some((Duration::ZERO, Freshness::Fresh)));
+    }
+}
