@@ -61,10 +61,12 @@
 //! spent waiting for another process's load are not remote time, and have limits of their own.
 //!
 //! The protocol between processes is in `docs/decisions/0005-one-load-in-the-fleet.md`. The I/O
-//! around the decisions is in [`fetch`], [`lead`], [`land`] and [`background`]. What could not reach the server waits in [`recovery`].
+//! around the decisions is in [`fetch`], [`lead`], [`claim`], [`land`] and
+//! [`background`]. What could not reach the server waits in [`recovery`].
 
 mod background;
 mod chain;
+mod claim;
 mod failure;
 mod fetch;
 mod land;
