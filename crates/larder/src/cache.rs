@@ -1,6 +1,8 @@
 //! A typed keyspace.
 
 mod builder;
+mod many;
+mod warm;
 
 use std::borrow::Borrow;
 use std::fmt::{self, Display};
@@ -20,6 +22,7 @@ use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
 pub use builder::CacheBuilder;
+pub use warm::{Warm, WarmProgress, Warmed};
 
 /// Whose keys: nobody's in particular, a tenant's, or those of a name that cannot be one.
 pub(crate) type TenantView = Result<Option<Tenant>, NameError>;

@@ -349,6 +349,7 @@ struct Readme;
 
 #[cfg(feature = "json")]
 mod any;
+mod batch;
 mod cache;
 pub mod config;
 mod entry;
@@ -379,7 +380,8 @@ pub mod wire;
 
 #[cfg(feature = "json")]
 pub use any::{AnyCache, AnyLoadError};
-pub use cache::{Cache, CacheBuilder, NearUsage};
+pub use batch::{Batch, BatchError};
+pub use cache::{Cache, CacheBuilder, NearUsage, Warm, WarmProgress, Warmed};
 pub use config::{Backend, Config, ConfigBuilder};
 pub use entry::Entry;
 pub use error::Error;

@@ -86,6 +86,26 @@ pub(crate) async fn within<F: Future>(flight: FlightId, loading: F) -> F::Output
     CHAIN.scope(chain, loading).await
 }
 
+/// Runs `loading` as the loader of all of `flights`: each of them waits for the one load.
+pub(crate) async fn within_all<F: Future>(
+    flights: impl IntoIterator<Item = FlightId>,
+    loading: F,
+) -> F::Output {
+    let load = FlightId::next();
+    let waits: Vec<Waits> = {
+        let mut all = WAITS.lock();
+        let all = all.get_or_insert_default();
+        let wait = |flight| {
+            all.entry(flight).or_default().push(load);
+            Waits(Some((flight, load)))
+        };
+        flights.into_iter().map(wait).collect()
+    };
+    let output = within(load, loading).await;
+    drop(waits);
+    output
+}
+
 /// Lets a task that is to be spawned run inside the loaders that this one runs in.
 pub(crate) fn inherit<F: Future>(task: F) -> impl Future<Output = F::Output> {
     CHAIN.scope(CHAIN.try_with(Clone::clone).unwrap_or_default(), task)
@@ -94,6 +114,24 @@ pub(crate) fn inherit<F: Future>(task: F) -> impl Future<Output = F::Output> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_load_of_many_keys_must_not_wait_for_one_of_them() {
+        let [a, b, c] = std::array::from_fn(|_| FlightId::next());
+        within_all([a, b], async {
+            assert!(wait_for(a).is_err());
+            assert!(wait_for(b).is_err());
+            let other = wait_for(c).unwrap();
+            let circle = tokio::spawn(within(c, async move { wait_for(b).is_err() }));
+            assert!(
+                circle.await.unwrap(),
+                "it waits for this load, which waits for it"
+            );
+            drop(other);
+        })
+        .await;
+        assert!(wait_for(a).is_ok());
+    }
 
     #[tokio::test]
     async fn a_wait_that_closes_a_circle_is_refused() {

@@ -2,12 +2,13 @@
 
 use std::borrow::Borrow;
 use std::fmt::Display;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::chain;
+use super::chain::{self, FlightId};
 use super::lead::Task;
 use super::table::{Joined, Landing, Lead, Waited, Waiter};
 use super::{Failure, Load, LoadError, Loaded};
@@ -115,53 +116,93 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let mut refused = None;
+        match self.come(at, key, call, None) {
+            Came::Seated(seat) => seat,
+            Came::Waits(waiter) => self.wait_for_seat(at, key, call, waiter).await,
+        }
+    }
+
+    /// Joins the flight of a key, or begins one.
+    pub(super) fn come<Q>(
+        self: &Arc<Self>,
+        at: &NearRef<'_, Q>,
+        key: Option<&StoredKey>,
+        call: &Call,
+        refused: Option<FlightId>,
+    ) -> Came<K, V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let proof = match key {
+            Some(key) => self.proof(key),
+            None => self.watch.no_proof(),
+        };
+        let near = || {
+            if call.near && !call.force {
+                self.near_found(at)
+            } else {
+                None
+            }
+        };
+        let (now, shares) = (self.now(), |proof, looked| self.shares(proof, looked));
+        let seat = match self.table.join(at, (proof, now), shares, refused, near) {
+            Joined::Hit(found) => Seat::Landed(Ok(found)),
+            Joined::Landed(found) => Seat::Landed(Ok(self.joined(found))),
+            Joined::Lead(lead) => Seat::Lead(lead),
+            Joined::Wait(waiter) => return Came::Waits(waiter),
+            Joined::Full => {
+                self.counters.overloads.up();
+                let kept = self.fallback(at, None, StaleReason::SlowLoad, call);
+                Seat::Landed(kept.ok_or(Failure::Overloaded))
+            }
+        };
+        Came::Seated(seat)
+    }
+
+    /// Waits for a flight, and where its answer does not suit the caller for another.
+    pub(super) async fn wait_for_seat<Q>(
+        self: &Arc<Self>,
+        at: &NearRef<'_, Q>,
+        key: Option<&StoredKey>,
+        call: &Call,
+        mut waiter: Waiter<K, V>,
+    ) -> Seat<K, V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
         loop {
-            let proof = match key {
-                Some(key) => self.proof(key),
-                None => self.watch.no_proof(),
-            };
-            let near = || {
-                if call.near && !call.force {
-                    self.near_found(at)
-                } else {
-                    None
-                }
-            };
-            let (now, shares) = (self.now(), |proof, looked| self.shares(proof, looked));
-            let waiter = match self.table.join(at, (proof, now), shares, refused, near) {
-                Joined::Hit(found) => return Seat::Landed(Ok(found)),
-                Joined::Landed(mut found) => {
-                    self.counters.loads_joined.up();
-                    found.outcome.joined = true;
-                    return Seat::Landed(Ok(found));
-                }
-                Joined::Lead(lead) => return Seat::Lead(lead),
-                Joined::Wait(waiter) => waiter,
-                Joined::Full => {
-                    self.counters.overloads.up();
-                    let kept = self.fallback(at, None, StaleReason::SlowLoad, call);
-                    return Seat::Landed(kept.ok_or(Failure::Overloaded));
-                }
-            };
-            let Ok(_waits) = chain::wait_for(waiter.flight()) else {
+            let flight = waiter.flight();
+            let Ok(_waits) = chain::wait_for(flight) else {
                 return Seat::Landed(Err(Failure::Circular));
             };
             match self.await_end(at, &waiter, call).await {
                 Waited::Lead(lead) => return Seat::Lead(lead),
                 // Staler than this caller takes: it tries for itself.
-                Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {
-                    refused = Some(waiter.flight());
-                }
+                Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {}
                 Waited::Landed(landing) => {
-                    self.counters.loads_joined.up();
-                    return Seat::Landed(landing.map(|mut found| {
-                        found.outcome.joined = true;
-                        found
-                    }));
+                    return Seat::Landed(match landing {
+                        Ok(found) => Ok(self.joined(found)),
+                        Err(failure) => {
+                            self.counters.loads_joined.up();
+                            Err(failure)
+                        }
+                    });
                 }
             }
+            waiter = match self.come(at, key, call, Some(flight)) {
+                Came::Seated(seat) => return seat,
+                Came::Waits(waiter) => waiter,
+            };
         }
+    }
+
+    /// An answer that another caller's flight brought, counted.
+    fn joined(&self, mut found: Found<V>) -> Found<V> {
+        self.counters.loads_joined.up();
+        found.outcome.joined = true;
+        found
     }
 
     /// Waits for a flight's end; past the soft timeout a stale value will do.
@@ -218,7 +259,13 @@ where
 }
 
 /// What a caller who came to a flight becomes.
-enum Seat<K: std::hash::Hash + Eq, V> {
+pub(super) enum Seat<K: Hash + Eq, V> {
     Landed(Landing<V>),
     Lead(Lead<K, V>),
+}
+
+/// The same, before it waits.
+pub(super) enum Came<K: Hash + Eq, V> {
+    Seated(Seat<K, V>),
+    Waits(Waiter<K, V>),
 }

@@ -155,7 +155,7 @@ where
     }
 
     /// Ends a flight whose load failed: with a stale value, where there is one.
-    fn fail(&self, mut lead: Lead<K, V>, task: &Task, failure: Failure) -> Landing<V> {
+    pub(super) fn fail(&self, mut lead: Lead<K, V>, task: &Task, failure: Failure) -> Landing<V> {
         if let Some(lease) = lead.lease.take() {
             lease.leave_note();
         }
@@ -176,7 +176,7 @@ where
     }
 
     /// A stale value in place of a failure, counted, where the leader found one.
-    fn or_kept(&self, lead: &Lead<K, V>, failure: Failure, task: &Task) -> Landing<V> {
+    pub(super) fn or_kept(&self, lead: &Lead<K, V>, failure: Failure, task: &Task) -> Landing<V> {
         let now = self.now();
         let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
         match kept.filter(|found| task.call.takes(&found.outcome)) {
@@ -231,14 +231,22 @@ where
         if counted {
             self.counters.loads.up();
         }
+        let loaded = self.limited(|| loader(told)).await;
+        loaded.inspect_err(|_| self.counters.load_failures.up())
+    }
+
+    /// Runs a loader of the user's: its panic and its taking too long are answers.
+    pub(super) async fn limited<F, T, E>(&self, load: impl FnOnce() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Display + Send + Sync + 'static,
+    {
         let limit = self.options.load_timeout;
-        let result = match timeout(limit, catch_panic(|| loader(told))).await {
-            Ok(Ok(Ok(brought))) => return Ok(brought),
-            Ok(Ok(Err(error))) => Failure::loader(error),
-            Ok(Err(message)) => Failure::Panicked(message),
-            Err(_) => Failure::TimedOut(limit),
-        };
-        self.counters.load_failures.up();
-        Err(result)
+        match timeout(limit, catch_panic(load)).await {
+            Ok(Ok(Ok(brought))) => Ok(brought),
+            Ok(Ok(Err(error))) => Err(Failure::loader(error)),
+            Ok(Err(message)) => Err(Failure::Panicked(message)),
+            Err(_) => Err(Failure::TimedOut(limit)),
+        }
     }
 }

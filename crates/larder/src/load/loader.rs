@@ -36,7 +36,7 @@ impl<V> Load<V> {
     }
 }
 
-/// A loaded value, with how it is to be stored.
+/// A value, most often a loaded one, with how it is to be stored.
 ///
 /// ```
 /// use std::time::Duration;
@@ -104,5 +104,17 @@ impl<V> Loaded<V> {
 impl<V> From<V> for Loaded<V> {
     fn from(value: V) -> Self {
         Self::new(value)
+    }
+}
+
+impl<V> From<Arc<V>> for Loaded<V> {
+    fn from(value: Arc<V>) -> Self {
+        Self::of(value)
+    }
+}
+
+impl From<&str> for Loaded<String> {
+    fn from(value: &str) -> Self {
+        Self::new(value.to_owned())
     }
 }

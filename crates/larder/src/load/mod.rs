@@ -61,10 +61,11 @@
 //! spent waiting for another process's load are not remote time, and have limits of their own.
 //!
 //! The protocol between processes is in `docs/decisions/0005-one-load-in-the-fleet.md`. The I/O
-//! around the decisions is in [`fetch`], [`lead`], [`claim`], [`land`] and
-//! [`background`]. What could not reach the server waits in [`recovery`].
+//! around the decisions is in [`fetch`], [`lead`], [`claim`] and [`land`], for
+//! flights that nobody waits for in [`background`], and for many keys at once in [`batch`]. What could not reach the server waits in [`recovery`].
 
 mod background;
+mod batch;
 mod chain;
 mod claim;
 mod failure;
@@ -86,6 +87,7 @@ mod sync {
     pub(super) use parking_lot::Mutex;
 }
 
+pub(crate) use batch::Answer;
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;

@@ -280,6 +280,16 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         }
     }
 
+    /// Leaves without a value. One of those who wait loads in its turn; where nobody here waits,
+    /// those elsewhere are told not to.
+    pub(crate) fn leave(mut self) {
+        if self.flight.state.lock().waiters == 0
+            && let Some(lease) = self.lease.take()
+        {
+            lease.leave_note();
+        }
+    }
+
     /// Lets those who wait have `kept`, where they do not want to wait for the load.
     pub(crate) fn keep(&self, kept: Kept<V>) {
         self.flight.state.lock().kept = Some(kept);

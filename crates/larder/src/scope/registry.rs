@@ -238,33 +238,19 @@ impl Scopes {
 
     /// What the stamps of a value are worth that bears `borne`.
     pub(crate) fn standing(&self, borne: &Borne, stamps: Stamps<'_>) -> Standing {
-        Self::compare(borne, stamps, |scope| scope.stamp(&self.watch))
+        let now = borne.iter().map(|scope| scope.stamp(&self.watch));
+        compare(now, stamps)
     }
 
     /// The same, by the stamps as they were last read: what was read during a call is as new as the
     /// call, even where nobody tells of later changes.
     pub(crate) fn standing_as_read(borne: &Borne, stamps: Stamps<'_>) -> Standing {
-        Self::compare(borne, stamps, Scope::last)
+        compare(borne.iter().map(|scope| scope.last()), stamps)
     }
 
-    fn compare(
-        borne: &Borne,
-        stamps: Stamps<'_>,
-        now: impl Fn(&Scope) -> Option<Stamp>,
-    ) -> Standing {
-        if stamps.len() != borne.len() {
-            return Standing::Removed;
-        }
-        let mut standing = Standing::Current;
-        for (scope, stamp) in borne.iter().zip(stamps.iter()) {
-            match now(scope) {
-                None => return Standing::Unknown,
-                Some(now) if now.remove != stamp.remove => return Standing::Removed,
-                Some(now) if now.expire != stamp.expire => standing = Standing::Expired,
-                Some(_) => {}
-            }
-        }
-        standing
+    /// The same, by the [`stamps`](Self::stamps) of now of what the value bears.
+    pub(crate) fn standing_by(now: &[Stamp], stamps: Stamps<'_>) -> Standing {
+        compare(now.iter().copied().map(Some), stamps)
     }
 
     /// The stamps of `borne`, where all are known now.
@@ -312,4 +298,20 @@ impl Scopes {
         all.insert(scope.key.as_str().into(), Arc::clone(&scope));
         scope
     }
+}
+
+fn compare(now: impl ExactSizeIterator<Item = Option<Stamp>>, stamps: Stamps<'_>) -> Standing {
+    if stamps.len() != now.len() {
+        return Standing::Removed;
+    }
+    let mut standing = Standing::Current;
+    for (now, stamp) in now.zip(stamps.iter()) {
+        match now {
+            None => return Standing::Unknown,
+            Some(now) if now.remove != stamp.remove => return Standing::Removed,
+            Some(now) if now.expire != stamp.expire => standing = Standing::Expired,
+            Some(_) => {}
+        }
+    }
+    standing
 }

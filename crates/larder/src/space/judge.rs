@@ -10,20 +10,32 @@ use crate::near::{Life, NearRef};
 use crate::options::Call;
 use crate::outcome::{Freshness, Source, StaleReason};
 use crate::remote::{Deadline, ServerTime};
-use crate::scope::{Borne, Scopes, Standing};
+use crate::scope::{Borne, Scope, Scopes, Standing};
 use crate::telemetry::Miss;
 use crate::time::Tick;
 use crate::value::CacheValue;
 use crate::wire::{Envelope, Header, Reject, Stamps};
 
 /// A value that is ours and whole. Whether it may be served is not known yet.
-pub(crate) struct Opened<'a, V> {
+pub(super) struct Opened<'a, V> {
     header: Header,
     stamps: Stamps<'a>,
-    pub(crate) borne: Borne,
+    pub(super) borne: Borne,
     /// How many of them every value of the key bears.
     base: usize,
     value: V,
+}
+
+impl<'a, V> Opened<'a, V> {
+    pub(super) fn stamps(&self) -> Stamps<'a> {
+        self.stamps
+    }
+
+    /// The scopes whose stamps were not read beside the value.
+    pub(super) fn to_read(&self, read: &Read) -> &[Arc<Scope>] {
+        let known = if read.has_base { self.base } else { 0 };
+        self.borne.get(known..).unwrap_or_default()
+    }
 }
 
 impl<K, V> Space<K, V>
@@ -52,8 +64,7 @@ where
         let borne = &opened.borne;
         let mut standing = self.scopes.standing(borne, opened.stamps);
         if standing == Standing::Unknown {
-            let unknown = borne.get(if read.has_base { opened.base } else { 0 }..);
-            let unknown = unknown.unwrap_or_default();
+            let unknown = opened.to_read(read);
             if let Err(error) = self.know(server, unknown, None, deadline).await {
                 tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
             } else {
@@ -64,7 +75,7 @@ where
     }
 
     /// Opens the envelope and decodes the value.
-    pub(crate) fn open_value<'a, Q>(
+    pub(super) fn open_value<'a, Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,
@@ -91,7 +102,7 @@ where
     }
 
     /// What an opened value is worth whose groups stand like this.
-    pub(crate) fn verdict<Q>(
+    pub(super) fn verdict<Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,

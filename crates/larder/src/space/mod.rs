@@ -6,6 +6,7 @@
 mod groups;
 mod judge;
 mod look;
+mod many;
 mod read;
 mod stamps;
 mod write;
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 pub(crate) use look::{Kept, Look, Read, Seen};
+pub(crate) use many::Wants;
 pub(crate) use read::Wanted;
 pub(crate) use stamps::{Marked, Scoped};
 

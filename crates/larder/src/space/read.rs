@@ -1,12 +1,10 @@
 //! Lookups: near tier, then server.
 
 use std::borrow::Borrow;
-use std::future::poll_fn;
 use std::hash::Hash;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
+use futures_util::future::join;
 use tokio::time::timeout;
 
 use super::{Kept, Look, Read, Seen, Space, found};
@@ -18,32 +16,6 @@ use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, RemoteError};
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
-
-/// Both at once, on the caller's task: the first is polled first.
-async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut first, mut second) = (None, None);
-    poll_fn(|cx| {
-        if first.is_none()
-            && let Poll::Ready(answer) = a.as_mut().poll(cx)
-        {
-            first = Some(answer);
-        }
-        if second.is_none()
-            && let Poll::Ready(answer) = b.as_mut().poll(cx)
-        {
-            second = Some(answer);
-        }
-        match (first.take(), second.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (first, second) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
 
 /// What a lookup without a loader returns, and so counts as a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +55,25 @@ where
             }
             Err(_) => Look::missed(Miss::InvalidKey, false),
         };
+        self.answer(&at, look, wanted, &call)
+    }
+
+    /// What a call without a loader gets, counted.
+    pub(super) fn answer<Q>(
+        self: &Arc<Self>,
+        at: &NearRef<'_, Q>,
+        look: Look<V>,
+        wanted: Wanted,
+        call: &Call,
+    ) -> Option<Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
         let (stale, why) = match look {
             Look::Fresh { found, stored, .. } => {
                 self.counters.remote_hits.up();
-                self.slide(&at, &call, stored);
+                self.slide(at, call, stored);
                 return Some(found);
             }
             Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Absent),

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, in its helpers too, and no test uses all of them"
 )]
 
+mod place;
 mod stub;
 
 use std::convert::Infallible;
@@ -25,6 +26,8 @@ use larder::Larder;
 use larder::config::{Config, ConfigBuilder};
 use larder_servers::{Kind, Monitor, Recorded, Server};
 
+pub use self::place::Place;
+pub(crate) use self::place::everywhere;
 pub use self::stub::{Held, Op, Stub, When};
 
 /// How long a condition may take to come true. Nothing waits for this in a run that passes.

@@ -18,33 +18,10 @@ use larder::{Cache, Clock, Error, Freshness, Larder, Loaded, StaleReason, Streng
 use larder_servers::{Kind, Reply, Server};
 use tokio::sync::Notify;
 
-use common::{Op, Runs, Stub, When, always, eventually, larder, on_each_server, secs, soon, start};
-
-/// Larders of one server, or of memory alone.
-struct Place {
-    here: Larder,
-    there: Larder,
-    _server: Option<Server>,
-}
-
-async fn on_server(kind: Kind) -> Place {
-    let server = start(kind);
-    Place {
-        here: larder(&server).await,
-        there: larder(&server).await,
-        _server: Some(server),
-    }
-}
-
-async fn in_memory() -> Place {
-    let store = MemoryRemote::new();
-    let on = async || Larder::builder().remote(store.clone()).build().await;
-    Place {
-        here: on().await.unwrap(),
-        there: on().await.unwrap(),
-        _server: None,
-    }
-}
+use common::{
+    Op, Place, Runs, Stub, When, always, eventually, everywhere, larder, on_each_server, secs,
+    soon, start,
+};
 
 fn cache(larder: &Larder, name: &str) -> Cache<u32, String> {
     larder.cache(name).stale(secs(600)).build().unwrap()
@@ -52,27 +29,6 @@ fn cache(larder: &Larder, name: &str) -> Cache<u32, String> {
 
 async fn get(cache: &Cache<u32, String>, key: u32) -> Option<String> {
     cache.get(&key).await.map(|value| value.to_string())
-}
-
-macro_rules! everywhere {
-    ($($test:ident),+ $(,)?) => {
-        mod by_memory {
-            $(#[tokio::test]
-            async fn $test() { super::$test(super::in_memory().await).await; })+
-        }
-        mod by_valkey {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::on_server(larder_servers::Kind::Valkey).await).await;
-            })+
-        }
-        mod by_redis {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::on_server(larder_servers::Kind::Redis).await).await;
-            })+
-        }
-    };
 }
 
 everywhere!(
