@@ -10,12 +10,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod model;
 
 use std::sync::Arc;
 
-use larder::remote::MemoryRemote;
 use larder::{Cache, Clock, Error, Freshness, Larder, Loaded, StaleReason, Strength};
-use larder_servers::{Kind, Reply, Server};
+use larder_servers::{Kind, Reply};
 use tokio::sync::Notify;
 
 use common::{
