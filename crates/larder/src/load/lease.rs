@@ -74,7 +74,6 @@ impl Held {
             lease: &inner.lease,
             ttl: LEASE_TTL,
             seen,
-            outdated: None,
         };
         match lessor.remote.acquire(key, claim, deadline).await {
             Ok(Acquired::Granted) => {

@@ -73,8 +73,6 @@ pub struct Claim<'a> {
     /// How a value begins that the caller has read and cannot use: enough of it to tell it from
     /// any other. Empty where it has read none.
     pub seen: &'a [u8],
-    /// A lease that may be taken over, because something was invalidated since it was given.
-    pub outdated: Option<&'a Lease>,
 }
 
 /// What became of a claim.

@@ -169,7 +169,6 @@ impl MemoryRemote {
         }
         if let Some((by, left)) = leases.of(key, now)
             && by != *claim.lease
-            && Some(&by) != claim.outdated
         {
             return Acquired::Held { by, left };
         }

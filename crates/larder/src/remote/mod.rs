@@ -130,8 +130,7 @@ pub trait Remote: Debug + Send + Sync + 'static {
     /// Asks for the right to load `key`.
     ///
     /// - Where there is a value that does not begin with [`Claim::seen`]: that value.
-    /// - Else, where another lease than [`Claim::lease`] stands, and is not [`Claim::outdated`]:
-    ///   that lease, with the time left to it.
+    /// - Else, where another lease than [`Claim::lease`] stands: that lease, with the time left to it.
     /// - Else the lease is `claim.lease` for `claim.ttl`, from now on.
     ///
     /// # Errors

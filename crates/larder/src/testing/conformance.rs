@@ -183,10 +183,6 @@ async fn rights<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
         || leases::seen(kit),
     )
     .await;
-    b.check("an outdated lease is taken over, and no other", || {
-        leases::outdated(kit)
-    })
-    .await;
     b.check("`set` and `remove` end the lease, whoever holds it", || {
         leases::ended(kit)
     })

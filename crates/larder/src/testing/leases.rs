@@ -24,7 +24,6 @@ fn claim(lease: &Lease, ttl: Duration) -> Claim<'_> {
         lease,
         ttl,
         seen: &[],
-        outdated: None,
     }
 }
 
@@ -388,26 +387,6 @@ pub(super) async fn seen<R: Remote>(kit: &Kit<R>) -> Verdict {
         taken(&key, &acquire(&*kit.other, &key, asks).await?)?;
     }
     Ok(())
-}
-
-pub(super) async fn outdated<R: Remote>(kit: &Kit<R>) -> Verdict {
-    let key = kit.key("lease outdated")?;
-    let [one, other, third] = [(); 3].map(|()| Lease::draw());
-    take(&*kit.remote, &key, &one).await?;
-    let over = |outdated| Claim {
-        outdated: Some(outdated),
-        ..claim(&other, LONG)
-    };
-    let asks = over(&third);
-    let wrong = acquire(&*kit.other, &key, asks).await?;
-    demand(
-        matches!(wrong, Acquired::Held { by, .. } if by == one),
-        || format!("{key} is held by a lease that is not outdated, and answers {wrong:?}"),
-    )?;
-    taken(&key, &acquire(&*kit.other, &key, over(&one)).await?)?;
-    let late = fill(&*kit.remote, &key, &one, &Bytes::from_static(b"late")).await?;
-    said("`fill` under an outdated lease", &key, late, false)?;
-    held(&*kit.remote, &key, &other).await.map(drop)
 }
 
 pub(super) async fn ended<R: Remote>(kit: &Kit<R>) -> Verdict {

@@ -248,7 +248,6 @@ pub(super) async fn deadline<R: Remote>(kit: &Kit<R>) -> Verdict {
             lease: &lease,
             ttl: LONG,
             seen: &[],
-            outdated: None,
         };
         within("acquire", budget, remote.acquire(&key, claim, end())).await?;
         within("renew", budget, remote.renew(&key, &lease, LONG, end())).await?;

@@ -40,7 +40,6 @@ enum Fault {
     FillsAfterWrites,
     GivesWhatWasSeen,
     KeepsWhatWasNotSeen,
-    TakesOverNothing,
     SetKeepsLease,
     RemoveKeepsLease,
     AcquiresAfterItsEnd,
@@ -61,7 +60,7 @@ enum Fault {
     SplicesWhole,
 }
 
-const FAULTS: [(Fault, &str); 42] = [
+const FAULTS: [(Fault, &str); 41] = [
     (Fault::TextOnly, "bytes come back"),
     (Fault::CutsLarge, "bytes come back"),
     (Fault::WholeSeconds, "a value is gone"),
@@ -87,7 +86,6 @@ const FAULTS: [(Fault, &str); 42] = [
     (Fault::FillsAfterWrites, "`fill` without the lease"),
     (Fault::GivesWhatWasSeen, "has not read, and no other"),
     (Fault::KeepsWhatWasNotSeen, "has not read, and no other"),
-    (Fault::TakesOverNothing, "an outdated lease"),
     (Fault::SetKeepsLease, "whoever holds it"),
     (Fault::RemoveKeepsLease, "whoever holds it"),
     (Fault::AcquiresAfterItsEnd, "the cancelled acquisition"),
@@ -134,13 +132,19 @@ impl Broken {
             lease: &nobody,
             ttl: Duration::from_millis(1),
             seen: &self.beginning(key, deadline).await,
-            outdated: None,
         };
         if let Ok(Acquired::Held { by, .. }) = self.store.acquire(key, claim, deadline).await {
             return Some(by);
         }
         let _ = self.store.release(key, &nobody, None, deadline).await;
         None
+    }
+
+    /// Takes the lease from who holds it.
+    async fn end(&self, key: &StoredKey, holder: Option<Lease>, deadline: Deadline) {
+        if let Some(holder) = holder {
+            let _ = self.store.release(key, &holder, None, deadline).await;
+        }
     }
 
     /// How the value begins that is there.
@@ -157,7 +161,6 @@ impl Broken {
             lease: &lease,
             ttl: secs(60),
             seen: &self.beginning(key, deadline).await,
-            outdated: None,
         };
         let _ = self.store.acquire(key, claim, deadline).await;
     }
@@ -365,29 +368,26 @@ impl Remote for Broken {
             let there = self.beginning(key, deadline).await;
             let mut claim = claim;
             match self.fault {
-                Fault::GrantsAll => claim.outdated = holder.as_ref(),
+                Fault::GrantsAll => self.end(key, holder, deadline).await,
                 Fault::LooksThenTakes if holder.is_none() => {
                     tokio::task::yield_now().await;
                     let now = self.holder(key, deadline).await;
-                    claim.outdated = now.as_ref();
+                    self.end(key, now, deadline).await;
                     return self.store.acquire(key, claim, deadline).await;
                 }
                 Fault::LeasesDoNotEnd => claim.ttl = secs(60),
                 Fault::LeasesEndSoon => claim.ttl /= 20,
                 Fault::GivesWhatWasSeen => claim.seen = &[],
                 Fault::KeepsWhatWasNotSeen if !claim.seen.is_empty() => claim.seen = &there,
-                Fault::TakesOverNothing => claim.outdated = None,
                 Fault::AcquiresAfterItsEnd => {
                     let (store, key, lease) = (self.store.clone(), key.clone(), *claim.lease);
                     let (ttl, seen) = (claim.ttl, claim.seen.to_vec());
-                    let outdated = claim.outdated.copied();
                     let asking = tokio::spawn(async move {
                         tokio::time::sleep(Duration::from_millis(5)).await;
                         let claim = Claim {
                             lease: &lease,
                             ttl,
                             seen: &seen,
-                            outdated: outdated.as_ref(),
                         };
                         store.acquire(&key, claim, deadline).await
                     });

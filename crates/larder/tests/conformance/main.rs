@@ -74,7 +74,6 @@ async fn a_closed_handle_says_so(kind: Kind) {
         lease: &lease,
         ttl: secs(5),
         seen: &[],
-        outdated: None,
     };
     let acquired = remote.acquire(&key, claim, soon()).await;
     assert_eq!(acquired, Err(RemoteError::Closed));

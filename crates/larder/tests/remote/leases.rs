@@ -40,7 +40,6 @@ fn claim(lease: &Lease) -> Claim<'_> {
         lease,
         ttl: LIFE,
         seen: &[],
-        outdated: None,
     }
 }
 
@@ -144,12 +143,6 @@ async fn foreign_bytes_in_a_lease_are_nobodys(kind: Kind) {
         assert_eq!(acquire(&remote, &key, &one).await, Acquired::Granted);
         assert!(remote.release(&key, &one, None, soon()).await.unwrap());
         server.command(command).unwrap();
-        let takes_over = Claim {
-            outdated: Some(&nobody),
-            ..claim(&one)
-        };
-        let taken = remote.acquire(&key, takes_over, soon()).await;
-        assert_eq!(taken, Ok(Acquired::Granted));
         let set = remote.set(&key, "value".into(), LIFE, soon());
         set.await.unwrap();
         assert_eq!(server.command(&["EXISTS", &at]).unwrap(), Reply::Int(0));

@@ -154,7 +154,6 @@ impl Remote for SimRemote {
             lease: *claim.lease,
             ttl: claim.ttl,
             seen: claim.seen.to_vec(),
-            outdated: claim.outdated.copied(),
         };
         Box::pin(async move {
             match self.ask(key, acquire, deadline).await? {

@@ -19,7 +19,6 @@ pub(crate) enum Request {
         lease: Lease,
         ttl: Duration,
         seen: Vec<u8>,
-        outdated: Option<Lease>,
     },
     Renew {
         lease: Lease,
@@ -118,19 +117,13 @@ impl Store {
                 changed.lease = self.leases.remove(&key).is_some();
                 Reply::Was(was)
             }
-            Request::Acquire {
-                lease,
-                ttl,
-                seen,
-                outdated,
-            } => {
+            Request::Acquire { lease, ttl, seen } => {
                 let value = self.value(key, now);
                 if let Some(value) = value.filter(|v| seen.is_empty() || !v.starts_with(seen)) {
                     return (Reply::Acquired(Acquired::Value(value)), changed);
                 }
                 if let Some((by, left)) = self.lease(key, now)
                     && by != *lease
-                    && Some(by) != *outdated
                 {
                     return (Reply::Acquired(Acquired::Held { by, left }), changed);
                 }

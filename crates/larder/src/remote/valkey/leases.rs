@@ -58,7 +58,6 @@ impl Valkey {
             claim.lease.as_bytes(),
             ttl.as_bytes(),
             claim.seen,
-            claim.outdated.map_or(&[][..], Lease::as_bytes),
             large.as_bytes(),
         ];
         loop {

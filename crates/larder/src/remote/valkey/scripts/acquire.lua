@@ -1,13 +1,13 @@
 -- KEYS: the value, its lease.
--- ARGV: the lease that is wanted, its life in ms, how a value begins that was read already, a lease
--- that may be taken over, the length from which on a value is fetched elsewhere.
+-- ARGV: the lease that is wanted, its life in ms, how a value begins that was read already, the length
+-- from which on a value is fetched elsewhere.
 local length = redis.pcall('STRLEN', KEYS[1])
 if type(length) == 'table' then
   return length -- No value but something that others put there.
 end
 local seen = ARGV[3]
 if length > 0 and (seen == '' or redis.call('GETRANGE', KEYS[1], 0, #seen - 1) ~= seen) then
-  if length >= tonumber(ARGV[5]) then
+  if length >= tonumber(ARGV[4]) then
     return 2
   end
   return redis.call('GET', KEYS[1])
@@ -17,7 +17,7 @@ if held then
   if type(held) ~= 'string' or #held ~= #ARGV[1] then
     held = string.rep('\0', #ARGV[1]) -- Nobody's.
   end
-  if held ~= ARGV[1] and held ~= ARGV[4] then
+  if held ~= ARGV[1] then
     return {held, redis.call('PTTL', KEYS[2])}
   end
 end
