@@ -132,6 +132,38 @@
 //! # }
 //! ```
 //!
+//! # Many keys
+//!
+//! [`Cache::get_many`], [`set_many`](Cache::set_many) and [`remove_many`](Cache::remove_many) do for many
+//! keys what `get`, `set` and `remove` do for one. [`Cache::get_or_load_many`] loads what is missing with
+//! one call of its loader, which is given those keys and returns pairs; a key that another call is
+//! loading is not among them. Each key is a load like any other: shared, fenced, and with its own
+//! outcome in [`Cache::lookup_or_load_many`].
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let larder = larder::Larder::in_memory().await?;
+//! # let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+//! # struct Database;
+//! # impl Database {
+//! #     async fn users(&self, ids: Vec<u64>) -> Result<Vec<(u64, String)>, std::io::Error> {
+//! #         Ok(ids.into_iter().map(|id| (id, format!("user {id}"))).collect())
+//! #     }
+//! # }
+//! # let db = Database;
+//! let users_by_id = users.get_or_load_many(&[1, 2, 3], |missing| db.users(missing)).await?;
+//! assert_eq!(*users_by_id[&3], "user 3");
+//!
+//! // Ahead of time, and for as many keys as there are.
+//! let warmed = users.warm(1..=1_000).concurrency(2).load(|missing| db.users(missing)).await;
+//! assert_eq!((warmed.keys.present, warmed.keys.loaded), (3, 997));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Cache::load_stream`] gives the answers as they come.
+//!
 //! # Stale values
 //!
 //! With [`stale`](CacheBuilder::stale), a value may be served for a while past its TTL where
