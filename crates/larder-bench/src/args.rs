@@ -5,11 +5,11 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|stampede|fence|outage [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage [options]
 
-  --seconds S      near, remote: how long each subject of a case is measured, all rounds together
+  --seconds S      near, remote, batch: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
-  --rounds N       near, remote: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, remote, batch: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
   --callers N      stampede: how many callers in all (default 10000)
@@ -23,15 +23,17 @@ usage: larder-bench near|remote|stampede|fence|outage [options]
 pub(crate) enum Bench {
     Near,
     Remote,
+    Batch,
     Stampede,
     Fence,
     Outage,
 }
 
 impl Bench {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Near,
         Self::Remote,
+        Self::Batch,
         Self::Stampede,
         Self::Fence,
         Self::Outage,
@@ -41,6 +43,7 @@ impl Bench {
         match self {
             Self::Near => "near",
             Self::Remote => "remote",
+            Self::Batch => "batch",
             Self::Stampede => "stampede",
             Self::Fence => "fence",
             Self::Outage => "outage",
@@ -53,6 +56,7 @@ impl Bench {
         match self {
             Self::Near => (15, 3.0),
             Self::Remote => (15, 4.5),
+            Self::Batch => (15, 6.0),
             Self::Stampede => (15, 0.0),
             Self::Fence => (4_000, 0.0),
             Self::Outage => (1, 10.0),
@@ -62,7 +66,7 @@ impl Bench {
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Remote => (3, 0.06),
+            Self::Near | Self::Remote | Self::Batch => (3, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),

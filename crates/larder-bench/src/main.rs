@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod batch;
 mod clock;
 mod fence;
 mod member;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match args.bench {
         Bench::Near => near::run(&args, &mut report),
         Bench::Remote => remote::run(&args, &mut report),
+        Bench::Batch => batch::run(&args, &mut report),
         Bench::Stampede => stampede::run(&args, &mut report),
         Bench::Fence => fence::run(&args, &mut report),
         Bench::Outage => outage::run(&args, &mut report),

@@ -13,7 +13,8 @@ use larder_servers::{Kind, Server};
 use tokio::runtime::{Builder, Runtime};
 
 use self::drive::{Connected, Operation, Subject, Turn};
-use self::subject::{Client, Entries};
+use self::subject::Client;
+pub(crate) use self::subject::Entries;
 use crate::Failure;
 use crate::args::Args;
 use crate::report::{Limit, Report, Row, median};

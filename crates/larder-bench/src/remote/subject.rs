@@ -24,17 +24,17 @@ pub(super) trait Client: Clone + Send + 'static {
 /// Entries at the server, written by larder. The other clients read and write the same keys with
 /// the same bytes.
 #[derive(Clone)]
-pub(super) struct Entries {
-    pub(super) cache: Cache<u64, String>,
-    pub(super) value: Arc<str>,
+pub(crate) struct Entries {
+    pub(crate) cache: Cache<u64, String>,
+    pub(crate) value: Arc<str>,
     /// The stored keys, by number.
-    pub(super) keys: Arc<[Vec<u8>]>,
+    pub(crate) keys: Arc<[Vec<u8>]>,
     /// An entry as larder stored it.
-    pub(super) stored: Arc<[u8]>,
+    pub(crate) stored: Arc<[u8]>,
 }
 
 impl Entries {
-    pub(super) async fn write(
+    pub(crate) async fn write(
         larder: &Larder,
         bare: &redis::Client,
         name: &str,

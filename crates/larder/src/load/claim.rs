@@ -267,13 +267,9 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let read = Read {
-            bytes,
-            proof,
-            has_base: false,
-        };
-        let (call, deadline) = (&way.task.call, way.deadline());
-        match self.judge(server, at, way.key, &read, call, deadline).await {
+        let read = Read { bytes, proof };
+        let (how, deadline) = ((&way.task.call, false), way.deadline());
+        match self.judge(server, at, way.key, &read, how, deadline).await {
             // Another flight has just loaded it.
             Look::Fresh { found, .. } => {
                 self.counters.remote_hits.up();

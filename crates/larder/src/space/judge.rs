@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{Kept, Look, Read, Server, Space, found};
 use crate::key::{CacheKey, StoredKey, Tag};
 use crate::near::{Life, NearRef};
@@ -17,25 +19,32 @@ use crate::value::CacheValue;
 use crate::wire::{Envelope, Header, Reject, Stamps};
 
 /// A value that is ours and whole. Whether it may be served is not known yet.
-pub(super) struct Opened<'a, V> {
+pub(super) struct Opened<V> {
     header: Header,
-    stamps: Stamps<'a>,
+    stamps: Bytes,
     pub(super) borne: Borne,
     /// How many of them every value of the key bears.
     base: usize,
     value: V,
 }
 
-impl<'a, V> Opened<'a, V> {
-    pub(super) fn stamps(&self) -> Stamps<'a> {
-        self.stamps
+impl<V> Opened<V> {
+    pub(super) fn stamps(&self) -> Stamps<'_> {
+        Stamps::of(&self.stamps)
     }
 
     /// The scopes whose stamps were not read beside the value.
-    pub(super) fn to_read(&self, read: &Read) -> &[Arc<Scope>] {
-        let known = if read.has_base { self.base } else { 0 };
+    pub(super) fn to_read(&self, has_base: bool) -> &[Arc<Scope>] {
+        let known = if has_base { self.base } else { 0 };
         self.borne.get(known..).unwrap_or_default()
     }
+}
+
+/// The times by which values are judged: asked for once, however many they are.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    now: Tick,
+    server: Option<ServerTime>,
 }
 
 impl<K, V> Space<K, V>
@@ -43,14 +52,15 @@ where
     K: CacheKey + Clone + 'static,
     V: CacheValue,
 {
-    /// What the server's bytes are worth. What is fresh is offered to the near tier.
+    /// What the server's bytes are worth. What is fresh is offered to the near tier. `has_base` says
+    /// whether the stamps that every value of the key bears were read beside it.
     pub(crate) async fn judge<Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         read: &Read,
-        call: &Call,
+        (call, has_base): (&Call, bool),
         deadline: Deadline,
     ) -> Look<V>
     where
@@ -62,31 +72,39 @@ where
             Err(reject) => return read.unreadable(key, reject),
         };
         let borne = &opened.borne;
-        let mut standing = self.scopes.standing(borne, opened.stamps);
+        let mut standing = self.scopes.standing(borne, opened.stamps());
         if standing == Standing::Unknown {
-            let unknown = opened.to_read(read);
+            let unknown = opened.to_read(has_base);
             if let Err(error) = self.know(server, unknown, None, deadline).await {
                 tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
             } else {
-                standing = Scopes::standing_as_read(borne, opened.stamps);
+                standing = Scopes::standing_as_read(borne, opened.stamps());
             }
         }
-        self.verdict(server, at, read, call, opened, standing)
+        self.verdict(at, read, call, opened, standing, self.moment(server))
+    }
+
+    pub(super) fn moment(&self, server: &Server) -> Moment {
+        Moment {
+            now: self.now(),
+            server: server.remote.server_time(),
+        }
     }
 
     /// Opens the envelope and decodes the value.
-    pub(super) fn open_value<'a, Q>(
+    pub(super) fn open_value<Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
-        read: &'a Read,
-    ) -> Result<Opened<'a, V>, Reject>
+        read: &Read,
+    ) -> Result<Opened<V>, Reject>
     where
         Q: ?Sized,
     {
         let envelope = Envelope::parse(&read.bytes)?;
-        let (header, stamps) = (envelope.header, envelope.stamps);
+        let header = envelope.header;
+        let stamps = read.bytes.slice_ref(envelope.stamps.as_bytes());
         let value = envelope.decode::<V>(key.original(), server.codec, server.schema)?;
         let tags = envelope.tags.iter().map(|tag| Tag::new(tag?).ok());
         let tags: Option<Vec<Tag>> = tags.collect();
@@ -104,12 +122,12 @@ where
     /// What an opened value is worth whose groups stand like this.
     pub(super) fn verdict<Q>(
         &self,
-        server: &Server,
         at: &NearRef<'_, Q>,
         read: &Read,
         call: &Call,
-        opened: Opened<'_, V>,
+        opened: Opened<V>,
         standing: Standing,
+        Moment { now, server }: Moment,
     ) -> Look<V>
     where
         K: Borrow<Q>,
@@ -121,8 +139,8 @@ where
             Standing::Removed => return read.missed(Miss::Invalidated, true),
             Standing::Unknown => return read.missed(Miss::RemoteUnavailable, false),
         };
-        let (header, now) = (&opened.header, self.now());
-        let Some((life, freshness)) = judge_age(header, server.remote.server_time(), now) else {
+        let header = &opened.header;
+        let Some((life, freshness)) = judge_age(header, server, now) else {
             return read.missed(Miss::Absent, true);
         };
         let freshness = match freshness {

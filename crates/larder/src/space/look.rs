@@ -117,8 +117,6 @@ pub(crate) struct Read {
     pub(crate) bytes: Bytes,
     /// Taken before.
     pub(crate) proof: Proof,
-    /// Whether the stamps that every value of the key bears were read in the same call.
-    pub(crate) has_base: bool,
 }
 
 impl Read {

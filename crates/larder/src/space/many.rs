@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::{join, join_all};
 
 use super::judge::Opened;
@@ -13,15 +12,15 @@ use crate::load::Proof;
 use crate::near::{NearRef, Stored};
 use crate::options::Call;
 use crate::outcome::Found;
-use crate::remote::{Deadline, RemoteError};
-use crate::scope::{Scope, Scopes, Standing};
+use crate::remote::Deadline;
+use crate::scope::{Borne, Scope, Scopes, Standing};
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
 use crate::wire::Stamp;
 
 /// How many keys one request to the server asks for at most. More are asked for in several, at the
-/// same time.
-const MOST_ASKED: usize = 1_024;
+/// same time: while one answer is decoded the next is on its way.
+const MOST_ASKED: usize = 256;
 
 /// One of several keys that the server is asked for.
 pub(crate) struct Wants<'a, Q: ?Sized> {
@@ -31,12 +30,12 @@ pub(crate) struct Wants<'a, Q: ?Sized> {
     pub(crate) proof: Proof,
 }
 
-/// One key's part in the question, once it is answered.
-enum Told<'a, V> {
-    /// Decided.
+/// What is known of one key once the server has answered.
+enum Told<V> {
+    /// All.
     Look(Look<V>),
-    /// A value whose stamps are to be judged.
-    Opened(&'a Read, Opened<'a, V>),
+    /// A value, but not yet what its stamps are worth.
+    Opened(Read, Opened<V>),
 }
 
 impl<K, V> Space<K, V>
@@ -115,143 +114,127 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let mut kept: Vec<Option<Stored<V>>> =
-            wants.iter().map(|want| self.near_kept(&want.at)).collect();
         let Some(server) = self.server.as_ref().filter(|_| call.remote) else {
-            return kept.into_iter().map(Self::without_server).collect();
+            let kept = wants.iter().map(|want| self.near_kept(&want.at));
+            return kept.map(Self::without_server).collect();
         };
-        let is_pending = |want: &Wants<'_, Q>| server.recovery.is_pending(want.key);
-        let asked: Vec<usize> = (0..wants.len())
-            .filter(|index| !is_pending(&wants[*index]))
-            .collect();
-        let all_kept = asked.iter().all(|index| kept[*index].is_some());
-        let keys: Vec<&StoredKey> = asked.iter().map(|index| wants[*index].key).collect();
-        let (reads, has_base) = self
-            .read_many(server, wants, &keys, all_kept, deadline)
-            .await;
-        let mut reads: Vec<Option<Result<Option<Read>, RemoteError>>> = {
-            let mut by_want: Vec<_> = wants.iter().map(|_| None).collect();
-            for (index, read) in asked.iter().zip(reads) {
-                let proof = wants[*index].proof;
-                let read = read.map(|bytes| {
-                    bytes.map(|bytes| Read {
-                        bytes,
-                        proof,
-                        has_base,
-                    })
-                });
-                by_want[*index] = Some(read);
-            }
-            by_want
-        };
-        let told: Vec<Told<'_, V>> = wants
-            .iter()
-            .zip(&mut reads)
-            .zip(&mut kept)
-            .map(|((want, read), kept)| match read {
-                // It may hold what was removed here.
-                None => Told::Look(Look::missed(Miss::RemoteUnavailable, false)),
-                Some(Ok(None)) => Told::Look(self.absent(&want.at, want.proof)),
-                Some(Err(error)) => Told::Look(self.unanswered(kept.take(), want.key, error)),
-                Some(Ok(Some(read))) => match self.open_value(server, &want.at, want.key, read) {
-                    Ok(opened) => Told::Opened(read, opened),
-                    Err(reject) => Told::Look(read.unreadable(want.key, reject)),
-                },
-            })
-            .collect();
-        self.judge_many(server, wants, told, call, deadline).await
-    }
-
-    /// What is under `keys`, and whether the stamps that all values of the tenant bear were read
-    /// beside it. Where a request fails, all of its keys do.
-    async fn read_many<Q>(
-        &self,
-        server: &Server,
-        wants: &[Wants<'_, Q>],
-        keys: &[&StoredKey],
-        all_kept: bool,
-        deadline: Deadline,
-    ) -> (Vec<Result<Option<Bytes>, RemoteError>>, bool)
-    where
-        Q: ?Sized,
-    {
         let base = self.base(wants.first().and_then(|want| want.at.tenant));
-        let parts = keys.chunks(MOST_ASKED).map(async |keys| {
-            let asked = server.remote.get_many(keys, deadline);
-            match self.patiently(all_kept, asked).await {
-                Ok(values) => values.into_iter().map(Ok).collect::<Vec<_>>(),
-                Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
-            }
-        });
-        let parts = join_all(parts);
-        let (parts, has_base) = if self.scopes.stamps(&base).is_some() {
-            (parts.await, false)
+        let parts = wants.chunks(MOST_ASKED);
+        let told = join_all(parts.map(|part| self.ask_many(server, part, deadline)));
+        let (told, has_base) = if self.scopes.stamps(&base).is_some() {
+            (told.await, false)
         } else {
+            // Where they are not known they are read beside the values. If that fails, it is tried
+            // again once there are values to judge.
             let known = self.know(server, &base, None, deadline);
-            let (parts, known) = join(parts, known).await;
-            (parts, known.is_ok())
+            let (told, known) = join(told, known).await;
+            (told, known.is_ok())
         };
-        (parts.into_iter().flatten().collect(), has_base)
+        let told: Vec<Told<V>> = told.into_iter().flatten().collect();
+        let standings = self.stand_many(server, &base, &told, has_base, deadline);
+        let standings = standings.await;
+        let moment = self.moment(server);
+        told.into_iter()
+            .zip(standings)
+            .zip(wants)
+            .map(|((told, standing), want)| match told {
+                Told::Look(look) => look,
+                Told::Opened(read, opened) => {
+                    self.verdict(&want.at, &read, call, opened, standing, moment)
+                }
+            })
+            .collect()
     }
 
-    /// Judges values by the stamps of their groups, which are read at once where they are not known.
-    async fn judge_many<Q>(
+    /// Asks the server once for several keys, and opens what it answers.
+    async fn ask_many<Q>(
         &self,
         server: &Server,
         wants: &[Wants<'_, Q>],
-        told: Vec<Told<'_, V>>,
-        call: &Call,
         deadline: Deadline,
-    ) -> Vec<Look<V>>
+    ) -> Vec<Told<V>>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let base = self.base(wants.first().and_then(|want| want.at.tenant));
-        // Most values bear no more than these.
-        let base_now: Option<Vec<Stamp>> = self.scopes.stamps(&base);
-        let mut unknown: Vec<Arc<Scope>> = Vec::new();
-        let standings: Vec<Standing> = told
-            .iter()
-            .map(|told| {
-                let Told::Opened(read, opened) = told else {
-                    return Standing::Unknown;
-                };
-                let standing = match &base_now {
-                    Some(now) if Arc::ptr_eq(&opened.borne, &base) => {
-                        Scopes::standing_by(now, opened.stamps())
-                    }
-                    _ => self.scopes.standing(&opened.borne, opened.stamps()),
-                };
-                if standing == Standing::Unknown {
-                    for scope in opened.to_read(read) {
-                        if !unknown.iter().any(|known| Arc::ptr_eq(known, scope)) {
-                            unknown.push(Arc::clone(scope));
-                        }
-                    }
-                }
-                standing
-            })
-            .collect();
-        let known = match self.know(server, &unknown, None, deadline).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::debug!(target: "larder::remote", %error, "stamps are not known");
-                false
+        let mut kept: Vec<Option<Stored<V>>> =
+            wants.iter().map(|want| self.near_kept(&want.at)).collect();
+        let all_kept = kept.iter().all(Option::is_some);
+        // Not for what was removed here, and may still be there.
+        let is_asked = |want: &&Wants<'_, Q>| !server.recovery.is_pending(want.key);
+        let asked: Vec<&Wants<'_, Q>> = wants.iter().filter(is_asked).collect();
+        let keys: Vec<&StoredKey> = asked.iter().map(|want| want.key).collect();
+        let answer = server.remote.get_many(&keys, deadline);
+        let answer = self.patiently(all_kept, answer).await;
+        let mut values = answer.map(Vec::into_iter);
+        let mut asked = asked.into_iter().peekable();
+        let tell = |(want, kept): (&Wants<'_, Q>, &mut Option<Stored<V>>)| {
+            if asked.next_if(|asked| std::ptr::eq(*asked, want)).is_none() {
+                return Told::Look(Look::missed(Miss::RemoteUnavailable, false));
+            }
+            let bytes = match &mut values {
+                Ok(values) => values.next().flatten(),
+                Err(error) => return Told::Look(self.unanswered(kept.take(), want.key, error)),
+            };
+            let Some(bytes) = bytes else {
+                return Told::Look(self.absent(&want.at, want.proof));
+            };
+            let read = Read {
+                bytes,
+                proof: want.proof,
+            };
+            match self.open_value(server, &want.at, want.key, &read) {
+                Ok(opened) => Told::Opened(read, opened),
+                Err(reject) => Told::Look(read.unreadable(want.key, reject)),
             }
         };
-        told.into_iter()
-            .zip(standings)
-            .zip(wants)
-            .map(|((told, mut standing), want)| match told {
-                Told::Look(look) => look,
-                Told::Opened(read, opened) => {
-                    if standing == Standing::Unknown && known {
-                        standing = Scopes::standing_as_read(&opened.borne, opened.stamps());
-                    }
-                    self.verdict(server, &want.at, read, call, opened, standing)
+        wants.iter().zip(&mut kept).map(tell).collect()
+    }
+
+    /// How the groups of values stand, by their stamps, which are read at once where they are not known.
+    async fn stand_many(
+        &self,
+        server: &Server,
+        base: &Borne,
+        told: &[Told<V>],
+        has_base: bool,
+        deadline: Deadline,
+    ) -> Vec<Standing> {
+        // Most values bear no more than these.
+        let base_now: Option<Vec<Stamp>> = self.scopes.stamps(base);
+        let mut unknown: Vec<Arc<Scope>> = Vec::new();
+        let mut stand = |told: &Told<V>| {
+            let Told::Opened(_, opened) = told else {
+                return Standing::Unknown;
+            };
+            let standing = match &base_now {
+                Some(now) if Arc::ptr_eq(&opened.borne, base) => {
+                    Scopes::standing_by(now, opened.stamps())
                 }
-            })
-            .collect()
+                _ => self.scopes.standing(&opened.borne, opened.stamps()),
+            };
+            if standing == Standing::Unknown {
+                for scope in opened.to_read(has_base) {
+                    if !unknown.iter().any(|known| Arc::ptr_eq(known, scope)) {
+                        unknown.push(Arc::clone(scope));
+                    }
+                }
+            }
+            standing
+        };
+        let mut standings: Vec<Standing> = told.iter().map(&mut stand).collect();
+        if !standings.contains(&Standing::Unknown) {
+            return standings;
+        }
+        if let Err(error) = self.know(server, &unknown, None, deadline).await {
+            tracing::debug!(target: "larder::remote", %error, "stamps are not known");
+            return standings;
+        }
+        for (standing, told) in standings.iter_mut().zip(told) {
+            if let (Standing::Unknown, Told::Opened(_, opened)) = (*standing, told) {
+                *standing = Scopes::standing_as_read(&opened.borne, opened.stamps());
+            }
+        }
+        standings
     }
 }

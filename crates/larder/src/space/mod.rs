@@ -322,11 +322,10 @@ where
         if self.server.is_none() {
             return Stored::new(value, weight, life, life.fresh_until, proof, cost);
         }
-        let now = self.now();
         let life = if confirmed {
             life
         } else {
-            let end = now.plus(OUTAGE_LIFE);
+            let end = self.now().plus(OUTAGE_LIFE);
             Life {
                 born: life.born,
                 fresh_until: life.fresh_until.min(end),
@@ -339,7 +338,7 @@ where
             _ => None,
         };
         let good_until = match believed {
-            Some(trust) => life.fresh_until.min(now.plus(trust)),
+            Some(trust) => life.fresh_until.min(self.now().plus(trust)),
             None => life.fresh_until,
         };
         Stored::new(value, weight, life, good_until, proof, cost)

@@ -130,12 +130,9 @@ where
         };
         match self.patiently(kept.is_some(), asked).await {
             Ok(Some(bytes)) => {
-                let read = Read {
-                    bytes,
-                    proof,
-                    has_base,
-                };
-                self.judge(server, at, key, &read, call, deadline).await
+                let read = Read { bytes, proof };
+                let how = (call, has_base);
+                self.judge(server, at, key, &read, how, deadline).await
             }
             Ok(None) => self.absent(at, proof),
             Err(error) => self.unanswered(kept, key, &error),

@@ -55,6 +55,15 @@ pub struct Stamp {
 pub struct Stamps<'a>(&'a [u8]);
 
 impl<'a> Stamps<'a> {
+    /// As they were read before.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// How many stamps there are.
     pub fn len(&self) -> usize {
         self.0.len() / STAMP_LEN

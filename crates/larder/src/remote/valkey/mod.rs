@@ -49,6 +49,10 @@ pub use self::connect::ConnectError;
 
 /// From this length on a value is large, in bytes.
 const LARGE: usize = 64 << 10;
+/// Up to so many values are read together over a common connection.
+const FEW: usize = 64;
+/// Room for a key in a command.
+const KEY_GUESS: usize = 48;
 /// The longest value that is sent, in bytes: the servers' own default limit (`proto-max-bulk-len`).
 const MAX_VALUE: usize = 512 << 20;
 /// How long reads stay careful after a large value was seen.
@@ -210,6 +214,42 @@ impl Valkey {
         self.target.decode(value)
     }
 
+    async fn read_many(
+        &self,
+        keys: &[&StoredKey],
+        deadline: Deadline,
+    ) -> Result<Vec<Option<Bytes>>, RemoteError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = Cmd::with_capacity(keys.len() + 1, keys.len() * KEY_GUESS);
+        get.arg("MGET");
+        for key in keys {
+            get.arg(key.as_bytes());
+        }
+        // Many small values delay those who share the connection as one large value does.
+        let link = if keys.len() > FEW || self.is_careful() {
+            let bulk = self.bulk();
+            bulk.ready(deadline).await;
+            bulk
+        } else {
+            self.common()
+        };
+        let values = match link.run(&get, deadline).await? {
+            Value::Array(values) => values.into_iter().map(|value| match value {
+                Value::BulkString(bytes) => Ok(Some(Bytes::from(bytes))),
+                other => self.target.decode(other),
+            }),
+            other => return self.target.decode(other),
+        };
+        let values = values.collect::<Result<Vec<Option<Bytes>>, RemoteError>>()?;
+        let is_large = |value: &Option<Bytes>| value.as_ref().is_some_and(|v| v.len() >= LARGE);
+        if values.iter().any(is_large) {
+            self.saw_large();
+        }
+        Ok(values)
+    }
+
     async fn write(
         &self,
         key: &StoredKey,
@@ -309,17 +349,7 @@ impl Remote for Valkey {
         keys: &'a [&'a StoredKey],
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        Box::pin(async move {
-            if keys.is_empty() {
-                return Ok(Vec::new());
-            }
-            let mut get = redis::cmd("MGET");
-            for key in keys {
-                get.arg(key.as_bytes());
-            }
-            let values = self.common().run(&get, deadline).await?;
-            self.target.decode(values)
-        })
+        Box::pin(self.read_many(keys, deadline))
     }
 
     fn keep<'a>(
