@@ -124,10 +124,7 @@ where
             self.space.counters.missed(Miss::InvalidKey);
             return None;
         };
-        let at = NearRef {
-            tenant: tenant.as_ref(),
-            key,
-        };
+        let at = NearRef::new(tenant.as_ref(), key);
         if !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {
@@ -244,10 +241,7 @@ where
         E: Display + Send + Sync + 'static,
     {
         if let Ok(tenant) = &self.tenant
-            && let at = (NearRef {
-                tenant: tenant.as_ref(),
-                key,
-            })
+            && let at = NearRef::new(tenant.as_ref(), key)
             && !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {

@@ -13,7 +13,7 @@ mod stored;
 mod sweep;
 
 pub use capacity::NearCapacity;
-pub(crate) use key::{NearKey, NearRef};
+pub(crate) use key::{AsHashed, NearKey, NearRef};
 pub(crate) use quick::Quick;
 pub(crate) use stored::{Life, Stored};
 pub(crate) use sweep::sweep;
