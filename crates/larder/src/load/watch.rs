@@ -216,11 +216,6 @@ impl Watch {
         self.is_unmarked(proof) && self.is_gapless(proof) && self.is_trusted()
     }
 
-    /// Ends every proof, where it is no longer known what rests on them.
-    pub(crate) fn forget(&self) {
-        self.gap();
-    }
-
     /// Whether no change of the proof's key became known since.
     #[inline]
     pub(crate) fn is_unmarked(&self, proof: Proof) -> bool {

@@ -294,8 +294,9 @@ impl Scopes {
         }
         if all.len() >= MAX_SCOPES {
             all.retain(|_, scope| Arc::strong_count(scope) > 1);
-            // What is near may bear a scope that will not be found any more.
-            self.watch.forget();
+            // What is near may bear a scope that will not be found any more. A gap would not do: not
+            // every cache minds gaps, and none does where it serves stale values.
+            self.watch.mark_all();
         }
         let scope = Arc::new(Scope {
             is_lasting,

@@ -398,3 +398,19 @@ async fn tags_that_cannot_be_are_errors_that_name_them() {
     users.entry(&1).tags(["t"; 100]).set("v").await.unwrap();
     assert!(get(&users, 1).await.is_some());
 }
+
+#[tokio::test]
+async fn a_tag_that_was_forgotten_among_many_still_takes_its_values() {
+    let larder = Larder::in_memory().await.unwrap();
+    let cache = cache(&larder, "notes");
+    // More tags than a process remembers.
+    for key in 0..20_000_u32 {
+        let tagged = cache.entry(&key).tags([format!("tag {key}")]);
+        tagged.set("old".to_owned()).await.unwrap();
+    }
+    larder.invalidate_tag("tag 0").await.unwrap();
+    assert_eq!(get(&cache, 0).await, None);
+    assert!(cache.lookup(&0).await.is_none(), "not as stale either");
+    let loaded = cache.get_or_load(&0, always("new".to_owned())).await;
+    assert_eq!(*loaded.unwrap(), "new");
+}
