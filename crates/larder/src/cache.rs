@@ -12,7 +12,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::key::{CacheKey, NameError, Tenant};
 use crate::load::LoadError;
-use crate::near::{Engine, NearRef};
+use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};

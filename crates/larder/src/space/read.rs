@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{Server, Space, found};
 use crate::key::{CacheKey, StoredKey, Tag};
 use crate::load::Proof;
-use crate::near::{Engine, Life, NearRef, Stored};
+use crate::near::{Life, NearRef, Stored};
 use crate::options::Call;
 use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, RemoteError, ServerTime};
