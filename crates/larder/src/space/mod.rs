@@ -188,14 +188,14 @@ where
     #[inline]
     pub(crate) fn is_good(&self, stored: &Stored<V>) -> bool {
         let (watch, proof) = (&self.watch, stored.proof());
-        if !watch.is_unmarked(proof) {
+        let is_pushed = self.server.is_some() && self.options.coherence == Coherence::Pushed;
+        let holds = watch.is_quiet(proof)
+            || watch.is_unmarked(proof) && (!is_pushed || watch.is_gapless(proof));
+        if !holds {
             return false;
         }
         let mut until = stored.good_until();
-        if self.server.is_some() && self.options.coherence == Coherence::Pushed {
-            if !watch.is_gapless(proof) {
-                return false;
-            }
+        if is_pushed {
             until = until.min(watch.trusted_until());
         }
         self.shared.clock.is_before(until)
