@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::key::{CacheKey, NameError, Tenant};
 use crate::load::LoadError;
-use crate::near::{Engine, NearRef};
+use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
@@ -127,10 +127,7 @@ where
             self.space.counters.missed(Miss::InvalidKey);
             return None;
         };
-        let at = NearRef {
-            tenant: tenant.as_ref(),
-            key,
-        };
+        let at = NearRef::new(tenant.as_ref(), key);
         if !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {
@@ -247,10 +244,7 @@ where
         E: Display + Send + Sync + 'static,
     {
         if let Ok(tenant) = &self.tenant
-            && let at = (NearRef {
-                tenant: tenant.as_ref(),
-                key,
-            })
+            && let at = NearRef::new(tenant.as_ref(), key)
             && !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {

@@ -440,10 +440,7 @@ where
             return Err(wrong.clone().into());
         }
         match tenant {
-            Ok(tenant) => Ok(NearRef {
-                tenant: tenant.as_ref(),
-                key: self.key,
-            }),
+            Ok(tenant) => Ok(NearRef::new(tenant.as_ref(), self.key)),
             Err(error) => Err(error.clone().into()),
         }
     }

@@ -327,7 +327,7 @@ where
         };
         let tenant = tenant.as_ref();
         self.space
-            .set(NearRef { tenant, key }, value.value, call)
+            .set(NearRef::new(tenant, key), value.value, call)
             .await
     }
 

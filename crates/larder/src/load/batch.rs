@@ -130,7 +130,7 @@ where
             return self.load_many_alone(keys, loader).await;
         };
         let wanted = keys.iter().map(|key| {
-            let at = NearRef { tenant, key: *key };
+            let at = NearRef::new(tenant, *key);
             let key = self.stored_key(&at).ok();
             Wanted { at, key }
         });

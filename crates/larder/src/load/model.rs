@@ -57,10 +57,9 @@ struct Cache {
     loads: AtomicUsize,
 }
 
-const KEY: NearRef<'static, u8> = NearRef {
-    tenant: None,
-    key: &7,
-};
+fn key() -> NearRef<'static, u8> {
+    NearRef::new(None, &7)
+}
 
 /// Nothing changes elsewhere, and time stands still.
 const NOW: (watch::Proof, Tick) = (watch::Proof::LOCAL, Tick(1_000_000_000_000));
@@ -81,7 +80,7 @@ impl Cache {
         let join = || {
             let near = || self.near.lock().clone();
             let table = &self.table;
-            table.join(&KEY, NOW, |_, _| true, None, near)
+            table.join(&key(), NOW, |_, _| true, None, near)
         };
         loop {
             let lead = match join() {
@@ -114,7 +113,7 @@ impl Cache {
     /// Changes the source, and removes the key; the version from then on.
     fn remove(&self) -> usize {
         let version = self.source.fetch_add(1, Ordering::SeqCst) + 1;
-        self.table.void(&KEY, || *self.near.lock() = None);
+        self.table.void(&key(), || *self.near.lock() = None);
         version
     }
 }
@@ -163,7 +162,7 @@ fn a_waiter_that_leaves_takes_nobody_along() {
         let (left, stays) = (Arc::clone(&cache), Arc::clone(&cache));
         let leaver = spawn(async move {
             let near = || left.near.lock().clone();
-            let joined = left.table.join(&KEY, NOW, |_, _| true, None, near);
+            let joined = left.table.join(&key(), NOW, |_, _| true, None, near);
             // Polled once at most, and dropped: as the leader, or as one who waits.
             if let Joined::Wait(waiter) = joined {
                 let waited = std::pin::pin!(waiter.wait());

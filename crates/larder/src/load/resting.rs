@@ -6,9 +6,8 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use quick_cache::DefaultHashBuilder;
 
-use crate::near::{NearKey, NearRef};
+use crate::near::{AsHashed, NearKey, NearRef};
 use crate::time::Tick;
 
 /// How many keys are remembered in a cache. One that is forgotten early is only tried again.
@@ -17,7 +16,7 @@ const MAX_RESTING: usize = 4096;
 /// For each key why it rests, and until when.
 pub(crate) struct Resting<K, T>(Mutex<Keys<K, T>>);
 
-type Keys<K, T> = HashMap<NearKey<K>, (T, Tick), DefaultHashBuilder>;
+type Keys<K, T> = HashMap<NearKey<K>, (T, Tick), AsHashed>;
 
 impl<K: Hash + Eq, T: Clone> Resting<K, T> {
     pub(crate) fn new() -> Self {

@@ -1,13 +1,12 @@
 //! Flights. Plain and synchronous: each method is one decision under the lock of the key's shard.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
-use quick_cache::DefaultHashBuilder;
 use tokio::sync::Notify;
 
 use super::Failure;
@@ -15,7 +14,7 @@ use super::chain::FlightId;
 use super::lease::Held;
 use super::sync::Mutex;
 use super::watch::Proof;
-use crate::near::{NearKey, NearRef};
+use crate::near::{AsHashed, NearKey, NearRef};
 use crate::outcome::Found;
 use crate::space::Kept;
 use crate::time::Tick;
@@ -31,7 +30,6 @@ pub(crate) type Landing<V> = Result<Found<V>, Failure>;
 
 pub(crate) struct Table<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
-    hasher: DefaultHashBuilder,
     flights: Arc<Limit>,
     waiters: Arc<Limit>,
 }
@@ -63,7 +61,7 @@ impl Drop for Taken {
     }
 }
 
-type Shard<K, V> = HashMap<NearKey<K>, Arc<Flight<V>>, DefaultHashBuilder>;
+type Shard<K, V> = HashMap<NearKey<K>, Arc<Flight<V>>, AsHashed>;
 
 struct Flight<V> {
     id: FlightId,
@@ -112,22 +110,19 @@ pub(crate) enum Joined<K: Hash + Eq, V> {
 
 impl<K: Hash + Eq, V> Table<K, V> {
     pub(crate) fn new() -> Self {
-        let hasher = DefaultHashBuilder::default();
         let shards = (0..SHARDS)
-            .map(|_| Mutex::new(HashMap::with_hasher(hasher.clone())))
+            .map(|_| Mutex::new(HashMap::default()))
             .collect();
         Self {
             shards,
-            hasher,
             flights: Limit::new(MAX_FLIGHTS),
             waiters: Limit::new(MAX_WAITERS),
         }
     }
 
-    fn shard<Q: Hash>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
+    fn shard<Q: ?Sized>(&self, key: &NearRef<'_, Q>) -> &Mutex<Shard<K, V>> {
         // The map below uses the low bits of the same hash; the shard takes high ones.
-        let hash = self.hasher.hash_one(key);
-        &self.shards[(hash >> 40) as usize % SHARDS]
+        &self.shards[(key.hash64() >> 40) as usize % SHARDS]
     }
 
     /// Marks a local write before the server hears of it: the flight of the key takes no more
@@ -325,7 +320,7 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         now: Tick,
         store: impl FnOnce(),
     ) -> Published {
-        let shard = self.table.shard(&self.key).lock();
+        let shard = self.table.shard(&self.key.as_ref()).lock();
         let mut state = self.flight.state.lock();
         let published = Published {
             voided: state.voided,
@@ -349,7 +344,7 @@ pub(crate) struct Published {
 
 impl<K: Hash + Eq, V> Drop for Lead<K, V> {
     fn drop(&mut self) {
-        let mut shard = self.table.shard(&self.key).lock();
+        let mut shard = self.table.shard(&self.key.as_ref()).lock();
         let mut state = self.flight.state.lock();
         match state.phase {
             Phase::Done(..) => Table::forget(&mut shard, &self.key, &self.flight),
@@ -440,7 +435,7 @@ impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
 
 impl<K: Hash + Eq, V> Drop for Waiter<K, V> {
     fn drop(&mut self) {
-        let mut shard = self.table.shard(&self.key).lock();
+        let mut shard = self.table.shard(&self.key.as_ref()).lock();
         let mut state = self.flight.state.lock();
         state.waiters -= 1;
         if state.waiters == 0 && matches!(state.phase, Phase::Vacant) {

@@ -222,6 +222,13 @@ impl Watch {
         self.is_unmarked(proof) && self.is_gapless(proof) && self.is_trusted()
     }
 
+    /// Whether nothing at all became known since the proof, of whatever key: then it holds, and no mark
+    /// need be fetched. Each change raises the count before it sets a mark or a gap.
+    #[inline]
+    pub(crate) fn is_quiet(&self, proof: Proof) -> bool {
+        self.seq.load(Ordering::Acquire) <= proof.seq()
+    }
+
     /// Whether no change of the proof's key became known since.
     #[inline]
     pub(crate) fn is_unmarked(&self, proof: Proof) -> bool {

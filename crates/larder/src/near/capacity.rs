@@ -1,6 +1,10 @@
 //! How much a near tier holds.
 
 /// How much a cache keeps in the memory of this process.
+///
+/// Not counted: each of up to 32 threads that ask often keeps copies of up to 256 keys, until the cache
+/// is gone. With each it may hold the memory of a dropped value itself, at most 512 bytes, but nothing
+/// that the value pointed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NearCapacity {

@@ -4,19 +4,26 @@
 //! builds no stored key, computes no cryptographic hash and allocates nothing.
 //!
 //! The engine that chooses what to evict stands behind [`Engine`]. Everything else about an
-//! entry, its times and its weight, is larder's own and lives in [`Stored`].
+//! entry, its times and its weight, is larder's own and lives in [`Stored`]. [`Tier`] puts a front
+//! for hot keys before the engine in each thread: [`front`] says how, and why it is safe.
 
 mod capacity;
+mod front;
+mod fronts;
 mod key;
 mod quick;
 mod stored;
 mod sweep;
+mod tier;
+mod versions;
 
 pub use capacity::NearCapacity;
-pub(crate) use key::{NearKey, NearRef};
-pub(crate) use quick::Quick;
+pub(crate) use key::{AsHashed, NearKey, NearRef};
 pub(crate) use stored::{Life, Stored};
-pub(crate) use sweep::sweep;
+pub(crate) use tier::Tier;
+
+use quick::Quick;
+use sweep::sweep;
 
 use std::borrow::Borrow;
 use std::hash::Hash;

@@ -4,9 +4,9 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{OptionsBuilder, Weighter};
 
-use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Stored};
+use super::{Admission, AsHashed, Engine, NearCapacity, NearKey, NearRef, Stored};
 use crate::time::Tick;
 
 /// The share of a shard's capacity above which `quick_cache` refuses an entry without a word.
@@ -25,9 +25,7 @@ impl<K, V> Weighter<NearKey<K>, Stored<V>> for ByWeight {
 
 type Lifecycle<K, V> = DefaultLifecycle<NearKey<K>, Stored<V>>;
 
-pub(crate) struct Quick<K, V>(
-    Cache<NearKey<K>, Stored<V>, ByWeight, DefaultHashBuilder, Lifecycle<K, V>>,
-);
+pub(crate) struct Quick<K, V>(Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Lifecycle<K, V>>);
 
 /// What one shard should hold at least. The count of shards follows from the capacity and not
 /// from the cores, since the largest entry is a share of a shard: it must not depend on the
@@ -62,7 +60,7 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             .weight_capacity(limit)
             .ghost_allocation(ghosts)
             .build();
-        let hash_builder = DefaultHashBuilder::default();
+        let hash_builder = AsHashed::default();
         let cache = match options {
             Ok(options) => {
                 Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default())

@@ -31,10 +31,16 @@ impl Life {
 /// A value in the near tier.
 ///
 /// Entries lie side by side in one large table, and most of a hit's time goes into fetching one
-/// from memory, so its times are packed: 40 bytes in all.
+/// from memory, so its label is packed: 40 bytes in all.
 #[derive(Debug)]
 pub(crate) struct Stored<V> {
     pub(crate) value: Arc<V>,
+    pub(super) label: Label,
+}
+
+/// What is written on a value: all that is known of it, without itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Label {
     weight: Weight,
     /// What was known of the server when the value was read.
     proof: [u8; 8],
@@ -59,29 +65,31 @@ impl<V> Stored<V> {
     ) -> Self {
         Self {
             value,
-            weight: Weight::of(weight),
-            cost: log(cost),
-            proof: proof.to_bits().to_le_bytes(),
-            good_until: Millis::at(good_until),
-            born: Millis::at(life.born),
-            fresh_until: Millis::at(life.fresh_until),
-            expires: Millis::at(life.expires),
+            label: Label {
+                weight: Weight::of(weight),
+                cost: log(cost),
+                proof: proof.to_bits().to_le_bytes(),
+                good_until: Millis::at(good_until),
+                born: Millis::at(life.born),
+                fresh_until: Millis::at(life.fresh_until),
+                expires: Millis::at(life.expires),
+            },
         }
     }
 
     #[inline]
     pub(crate) fn weight(&self) -> u32 {
-        self.weight.get()
+        self.label.weight.get()
     }
 
     #[inline]
     pub(crate) fn proof(&self) -> Proof {
-        Proof::from_bits(u64::from_le_bytes(self.proof))
+        Proof::from_bits(u64::from_le_bytes(self.label.proof))
     }
 
     /// How long the load took, to within a fifth; zero where it was set.
     pub(crate) fn cost(&self) -> Duration {
-        match self.cost {
+        match self.label.cost {
             0 => Duration::ZERO,
             log => Duration::from_micros(1).mul_f64((f64::from(log) / LOG_STEPS).exp2()),
         }
@@ -90,14 +98,14 @@ impl<V> Stored<V> {
     /// The one time that a hit compares.
     #[inline]
     pub(crate) fn good_until(&self) -> Tick {
-        self.good_until.tick()
+        self.label.good_until.tick()
     }
 
     pub(crate) fn life(&self) -> Life {
         Life {
-            born: self.born.tick(),
-            fresh_until: self.fresh_until.tick(),
-            expires: self.expires.tick(),
+            born: self.label.born.tick(),
+            fresh_until: self.label.fresh_until.tick(),
+            expires: self.label.expires.tick(),
         }
     }
 }
@@ -107,7 +115,7 @@ impl<V> Clone for Stored<V> {
     fn clone(&self) -> Self {
         Self {
             value: Arc::clone(&self.value),
-            ..*self
+            label: self.label,
         }
     }
 }

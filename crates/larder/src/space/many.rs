@@ -59,7 +59,7 @@ where
         let mut answers: Vec<Option<Found<V>>> = Vec::with_capacity(keys.len());
         let mut open: Vec<(usize, NearRef<'_, Q>)> = Vec::new();
         for key in keys {
-            let at = NearRef { tenant, key: *key };
+            let at = NearRef::new(tenant, *key);
             let near = self.near_entry(&at);
             if near.is_none() {
                 open.push((answers.len(), at));

@@ -28,7 +28,7 @@ use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
 use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Stream, Table, Watch};
-use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
+use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Stored, Tier};
 use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
@@ -101,7 +101,7 @@ pub(crate) struct Space<K: Hash + Eq, V> {
     pub(crate) options: Options,
     /// `None` for a cache that is kept in memory only.
     pub(crate) server: Option<Server>,
-    near: Option<Quick<K, V>>,
+    near: Option<Tier<K, V>>,
     weigher: Option<Weigher<K, V>>,
     pub(crate) ttl_by: Option<TtlBy<V>>,
     pub(crate) table: Arc<Table<K, V>>,
@@ -127,7 +127,7 @@ where
     ) -> Arc<Self> {
         let near = match options.near {
             NearCapacity::Off => None,
-            capacity => Some(Quick::new(capacity)),
+            capacity => Some(Tier::new(capacity)),
         };
         let (watch, scopes) = if server.is_some() {
             (Arc::clone(&shared.watch), Arc::clone(&shared.scopes))
@@ -184,24 +184,23 @@ where
     pub(crate) fn near_hit<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
     where
         K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let stored = self.near.as_ref()?.get(at)?;
-        self.is_good(&stored).then_some(stored)
+        self.near.as_ref()?.hit(at, |stored| self.is_good(stored))
     }
 
     /// Whether an entry is fresh and known to be current.
     #[inline]
     pub(crate) fn is_good(&self, stored: &Stored<V>) -> bool {
         let (watch, proof) = (&self.watch, stored.proof());
-        if !watch.is_unmarked(proof) {
+        let is_pushed = self.server.is_some() && self.options.coherence == Coherence::Pushed;
+        let holds = watch.is_quiet(proof)
+            || watch.is_unmarked(proof) && (!is_pushed || watch.is_gapless(proof));
+        if !holds {
             return false;
         }
         let mut until = stored.good_until();
-        if self.server.is_some() && self.options.coherence == Coherence::Pushed {
-            if !watch.is_gapless(proof) {
-                return false;
-            }
+        if is_pushed {
             until = until.min(watch.trusted_until());
         }
         self.shared.clock.is_before(until)
@@ -229,7 +228,7 @@ where
     pub(crate) fn near_found<Q>(&self, at: &NearRef<'_, Q>) -> Option<Found<V>>
     where
         K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         Some(self.near_entry(at)?.0)
     }
@@ -238,7 +237,7 @@ where
     pub(crate) fn near_entry<Q>(&self, at: &NearRef<'_, Q>) -> Option<(Found<V>, Stored<V>)>
     where
         K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let stored = self.near_hit(at)?;
         self.counters.near_hits.up();
@@ -286,12 +285,12 @@ where
         self.near.as_ref().is_some_and(|near| near.remove(at))
     }
 
-    pub(crate) fn near_tier(&self) -> Option<&Quick<K, V>> {
+    pub(crate) fn near_tier(&self) -> Option<&Tier<K, V>> {
         self.near.as_ref()
     }
 
     pub(crate) fn near_usage(&self) -> NearUsage {
-        let Some(near) = &self.near else {
+        let Some(near) = self.near.as_ref().map(Tier::engine) else {
             return NearUsage::default();
         };
         NearUsage {
@@ -427,7 +426,8 @@ where
             return;
         }
         if let Some(near) = &space.near {
-            sweep(near, &space.shared.clock, &space.counters.near_swept).await;
+            near.sweep(&space.shared.clock, &space.counters.near_swept)
+                .await;
         }
     }
 }

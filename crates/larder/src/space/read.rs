@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{Kept, Look, Read, Seen, Space, found};
 use crate::key::{CacheKey, StoredKey};
 use crate::load::Proof;
-use crate::near::{Engine, NearRef, Stored};
+use crate::near::{NearRef, Stored};
 use crate::options::Call;
 use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, RemoteError};

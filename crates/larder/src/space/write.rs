@@ -10,7 +10,7 @@ use super::{Scoped, Server, Space};
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey, Tag};
 use crate::load::{Loaded, Owed};
-use crate::near::{Admission, Engine, Life, NearRef, Stored};
+use crate::near::{Admission, Life, NearRef, Stored};
 use crate::options::{Call, Lifetime};
 use crate::remote::RemoteError;
 use crate::scope::{Borne, Scopes};

@@ -1,5 +1,6 @@
 //! Counters that any thread raises.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -24,24 +25,25 @@ impl Counter {
 /// processor from beginning the next lookup. A cell that only one thread writes needs neither.
 #[derive(Debug, Default)]
 pub(crate) struct HitCounter {
-    own: [Cell; OWN],
+    own: [Hits; OWN],
     /// For threads beyond that.
-    shared: Cell,
+    shared: Hits,
 }
 
-const OWN: usize = 32;
+/// How many threads have something of their own in a cache.
+pub(crate) const OWN: usize = 32;
 
 /// Alone on its pair of cache lines, which x86 fetches together.
 #[repr(align(128))]
 #[derive(Debug, Default)]
-struct Cell(AtomicU64);
+struct Hits(AtomicU64);
 
 impl HitCounter {
     #[inline]
     pub(crate) fn up(&self) {
         match self.own.get(thread_number()) {
             // No other thread has this number, so nothing comes between load and store.
-            Some(Cell(own)) => own.store(own.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+            Some(Hits(own)) => own.store(own.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
             None => {
                 self.shared.0.fetch_add(1, Ordering::Relaxed);
             }
@@ -54,13 +56,41 @@ impl HitCounter {
     }
 }
 
-/// A number that no other living thread has, as small as can be.
+/// A number that no other living thread has, as small as can be; at least [`OWN`] for those that have
+/// none of their own.
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    match NUMBER.get() {
+        UNKNOWN => Number::of_this_thread(),
+        number => number,
+    }
+}
+
+const UNKNOWN: usize = usize::MAX;
+const NONE: usize = usize::MAX - 1;
+
+thread_local! {
+    // Without a destructor, so that to read it is a single load, to the thread's end.
+    static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) };
+}
+
+/// A thread's right to its number.
 struct Number(usize);
 
 /// Which numbers are taken. Its lock orders a number's old owner before its new one.
 static TAKEN: Mutex<Vec<bool>> = Mutex::new(Vec::new());
 
 impl Number {
+    #[cold]
+    fn of_this_thread() -> usize {
+        thread_local! {
+            static OWNED: Number = Number::take();
+        }
+        let number = OWNED.try_with(|number| number.0).unwrap_or(NONE);
+        NUMBER.set(number);
+        number
+    }
+
     fn take() -> Self {
         let mut taken = TAKEN.lock();
         let number = taken.iter().position(|taken| !taken).unwrap_or(taken.len());
@@ -74,19 +104,12 @@ impl Number {
 
 impl Drop for Number {
     fn drop(&mut self) {
+        // First: what this thread does from here on, it does without a number.
+        NUMBER.set(NONE);
         if let Some(taken) = TAKEN.lock().get_mut(self.0) {
             *taken = false;
         }
     }
-}
-
-#[inline]
-fn thread_number() -> usize {
-    thread_local! {
-        static NUMBER: Number = Number::take();
-    }
-    // A thread that is ending may have given its number back already.
-    NUMBER.try_with(|number| number.0).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

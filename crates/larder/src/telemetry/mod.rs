@@ -3,6 +3,6 @@
 mod counter;
 mod stats;
 
-pub(crate) use counter::{Counter, HitCounter};
+pub(crate) use counter::{Counter, HitCounter, OWN, thread_number};
 pub use stats::CacheStats;
 pub(crate) use stats::{Counters, Miss};

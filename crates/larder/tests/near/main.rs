@@ -13,7 +13,9 @@
 mod common;
 
 mod bounds;
+mod front;
 mod lifetimes;
+mod removed;
 
 use larder::{Clock, Larder};
 

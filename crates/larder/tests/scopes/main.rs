@@ -317,6 +317,7 @@ async fn a_tag_counts_however_many_tags_were_met_since() {
     assert_eq!(get(&users, 0).await.as_deref(), Some("Ann"));
     here.invalidate_tag("first").await.unwrap();
     assert_eq!(get(&users, 0).await, None);
+    assert!(users.lookup(&0).await.is_none(), "not as stale either");
 }
 
 #[tokio::test]
