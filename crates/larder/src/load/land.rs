@@ -15,7 +15,8 @@ use crate::options::Lifetime;
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::Deadline;
 use crate::scope::{Borne, Scopes};
-use crate::space::{Marked, Scoped, Space};
+use crate::space::{Marked, Scoped, Space, Times};
+use crate::time::Tick;
 use crate::value::CacheValue;
 use crate::wire::Stamp;
 
@@ -47,6 +48,8 @@ struct Fill<K: std::hash::Hash + Eq, V> {
     lead: Lead<K, V>,
     lease: Held,
     landed: Landed<V>,
+    /// When the load was over.
+    born: Tick,
     bearing: Bearing,
     payload: Vec<u8>,
     deadline: Deadline,
@@ -65,7 +68,7 @@ where
         landed: Landed<V>,
     ) -> Landing<V> {
         let found = Self::loaded(Arc::clone(&landed.value), landed.lifetime.ttl);
-        let lease = lead.lease.take();
+        let (lease, born) = (lead.lease.take(), self.now());
         let deadline = Deadline::after(landed.remote_time);
         let wanted = landed.key.is_some() && !landed.lifetime.ttl.is_zero();
         let Some(bearing) = self.bearing(&lead, &landed).filter(|_| wanted) else {
@@ -107,6 +110,7 @@ where
                     lease,
                     landed,
                     bearing,
+                    born,
                     payload,
                     deadline,
                     _stay: self.shared.gate.stay(),
@@ -204,10 +208,16 @@ where
             stamps.extend(late);
         }
         let scoped = Scoped {
+            born,
             stamps: &stamps,
             tags: &bearing.tags,
         };
-        let filled = match server.seal(key, &payload, lifetime, landed.cost, scoped) {
+        let times = Times {
+            lifetime,
+            cost: landed.cost,
+            age: self.now().since(born),
+        };
+        let filled = match server.seal(key, &payload, times, scoped) {
             Ok(bytes) => lease.fill(bytes, lifetime.total(), deadline).await,
             Err(error) => Err(error),
         };

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 pub(crate) use read::{Kept, Look, Read, Seen, Wanted};
 pub(crate) use stamps::{Marked, Scoped};
+pub(crate) use write::Times;
 
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
