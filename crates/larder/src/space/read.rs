@@ -430,9 +430,16 @@ where
                 seen: bytes.clone(),
             };
         };
-        let freshness = match (freshness, standing) {
-            (Freshness::Fresh, Standing::Expired) => Freshness::Stale(StaleReason::Invalidated),
-            (freshness, _) => freshness,
+        let (life, freshness) = match (freshness, standing) {
+            (Freshness::Fresh, Standing::Expired) => {
+                // From now on, and also where a load that is to replace it fails.
+                let life = Life {
+                    fresh_until: now,
+                    ..life
+                };
+                (life, Freshness::Stale(StaleReason::Invalidated))
+            }
+            (freshness, _) => (life, freshness),
         };
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
