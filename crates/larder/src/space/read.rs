@@ -265,6 +265,9 @@ where
             let known = self.know(server, &base, None, deadline);
             let (value, known) = join(server.remote.get(key, deadline), known).await;
             has_base = known.is_ok();
+            // So that a change from now on is a change of who asks: what is read here is from before
+            // it (G2).
+            let _since = Scopes::record(&base, proof);
             value
         };
         let answer = match (&kept, self.options.remote_soft_timeout) {
@@ -406,6 +409,9 @@ where
             let unknown = borne.get(if read.has_base { base.len() } else { 0 }..);
             let unknown = unknown.unwrap_or_default();
             if let Err(error) = self.know(server, unknown, None, deadline).await {
+        // Before its stamps are compared: a change from now on is a change of who asks, and of those
+        // who wait for the same (G2).
+        let _since = Scopes::record(&borne, proof);
                 tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
                 return Look::Missed {
                     why: Miss::RemoteUnavailable,
