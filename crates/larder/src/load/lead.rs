@@ -391,7 +391,11 @@ where
                 let now = self.now();
                 let until = now.plus(REFRESH_PAUSE);
                 self.refreshes.put(at.to_key(), (), now, until);
-                return lead.kept().and_then(|kept| kept.at(self.now()));
+                // What was to be replaced may be outdated itself by now. Then those who joined wait
+                // for the other process's value, as for any (G1).
+                if let Some(kept) = lead.kept().and_then(|kept| kept.at(now)) {
+                    return Some(kept);
+                }
             }
             if by.is_note() {
                 return None;
