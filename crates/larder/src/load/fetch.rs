@@ -80,8 +80,8 @@ where
                 self.shared.runtime.spawn(chain::inherit(flight));
                 match self.await_end(&at, &waiter, &call).await {
                     Waited::Landed(landing) => landing,
-                    // Its task is gone, and the loader with it.
-                    Waited::Lead(_lead) => Err(Failure::RuntimeGone),
+                    // Its task is gone, and the loader with it. It is not outdated for who began it.
+                    Waited::Lead(_) | Waited::Outdated => Err(Failure::RuntimeGone),
                 }
             }
         };
@@ -149,6 +149,7 @@ where
             };
             match self.await_end(at, &waiter, call).await {
                 Waited::Lead(lead) => return Seat::Lead(lead),
+                Waited::Outdated => refused = Some(waiter.flight()),
                 // Staler than this caller takes: it tries for itself.
                 Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {
                     refused = Some(waiter.flight());

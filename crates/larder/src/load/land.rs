@@ -67,6 +67,7 @@ where
         mut lead: Lead<K, V>,
         landed: Landed<V>,
     ) -> Landing<V> {
+        self.keep_from_late_comers(&lead, &landed.late);
         let found = Self::loaded(Arc::clone(&landed.value), landed.lifetime.ttl);
         let (lease, born) = (lead.lease.take(), self.now());
         let deadline = Deadline::after(landed.remote_time);
@@ -109,8 +110,8 @@ where
                     lead,
                     lease,
                     landed,
-                    bearing,
                     born,
+                    bearing,
                     payload,
                     deadline,
                     _stay: self.shared.gate.stay(),
@@ -135,6 +136,26 @@ where
             (None, _) => {}
         }
         Ok(found)
+    }
+
+    /// Who came after a change of a tag that only the value reveals could not know that it must not
+    /// join (G2).
+    fn keep_from_late_comers(&self, lead: &Lead<K, V>, late: &[Box<str>]) {
+        if late.is_empty() {
+            return;
+        }
+        let late: Vec<_> = late.iter().filter_map(|tag| Tag::new(tag).ok()).collect();
+        let late = self.scopes.of_tags(lead.key().tenant.as_ref(), &late);
+        // So that a change from now on is seen by the flight. One from before is seen here, by the
+        // marks: a scope that nobody had met yet took no note of it.
+        let _since = Scopes::record(&late, lead.proof());
+        let (watch, began) = (&self.watch, lead.proof());
+        let mut since = late
+            .iter()
+            .map(|scope| watch.proof(&scope.key).as_of(began));
+        if !since.all(|since| watch.is_unmarked(since)) {
+            lead.outdate();
+        }
     }
 
     /// What the value bears, and what of it was not known before; `None` where that cannot be, or
@@ -187,6 +208,7 @@ where
             lead,
             lease,
             landed,
+            born,
             bearing,
             payload,
             deadline,
@@ -208,7 +230,6 @@ where
             stamps.extend(late);
         }
         let scoped = Scoped {
-            born,
             stamps: &stamps,
             tags: &bearing.tags,
         };
