@@ -87,6 +87,8 @@ struct State<V> {
     lease: Option<Held>,
     /// What may be served as stale instead of its result.
     kept: Option<Kept<V>>,
+    /// When it last had looked by then.
+    kept_looked: Tick,
     /// Whether its result turned out to be older than a change that came after `proof`.
     outdated: bool,
 }
@@ -163,7 +165,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self: &Arc<Self>,
         key: &NearRef<'_, Q>,
         (proof, now): (Proof, Tick),
-        shares: impl FnOnce(Proof, Tick) -> bool,
+        shares: impl Fn(Proof, Tick) -> bool,
         refused: Option<FlightId>,
         near: impl FnOnce() -> Option<Found<V>>,
     ) -> Joined<K, V>
@@ -175,10 +177,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
             let mut state = flight.state.lock();
+            let may_keep =
+                |kept: &Kept<V>, looked| !kept.is_remote() || shares(kept.proof(), looked);
             let shares = refused != Some(flight.id)
                 && state.suits(proof)
                 && shares(state.proof, state.looked);
             if shares {
+                // The flight has looked at the server since it read this, and not at the value.
+                let looked = state.kept_looked;
+                state.kept.take_if(|kept| !may_keep(kept, looked));
                 if matches!(state.phase, Phase::Vacant) {
                     state.phase = Phase::Led;
                     let lead = self.lead(key.to_key(), &flight, &mut state);
@@ -227,6 +234,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 looked: now,
                 lease: None,
                 kept: None,
+                kept_looked: now,
                 outdated: false,
             }),
             changed: Notify::new(),
@@ -298,7 +306,9 @@ impl<K: Hash + Eq, V> Lead<K, V> {
 
     /// Lets those who wait have `kept`, where they do not want to wait for the load.
     pub(crate) fn keep(&self, kept: Kept<V>) {
-        self.flight.state.lock().kept = Some(kept);
+        let mut state = self.flight.state.lock();
+        (state.kept, state.kept_looked) = (Some(kept), state.looked);
+        drop(state);
         self.flight.changed.notify_waiters();
     }
 

@@ -80,6 +80,11 @@ impl<V> Kept<V> {
         self.stored.proof()
     }
 
+    /// Whether the server held it when it was read.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.source == Source::Remote
+    }
+
     /// The value as it may be served at `now`: a loader or a server may have taken longer than the
     /// stale window (G4).
     pub(crate) fn at(self, now: Tick) -> Option<Found<V>> {
@@ -260,14 +265,14 @@ where
             if self.scopes.stamps(&base).is_some() {
                 return server.remote.get(key, deadline).await;
             }
+            // So that a change from now on is a change of who asks: what is read here is from before
+            // it (G2).
+            let _since = Scopes::record(&base, proof);
             // Where they are not known they are read beside the value. If that fails, it is tried
             // again once there is a value to judge.
             let known = self.know(server, &base, None, deadline);
             let (value, known) = join(server.remote.get(key, deadline), known).await;
             has_base = known.is_ok();
-            // So that a change from now on is a change of who asks: what is read here is from before
-            // it (G2).
-            let _since = Scopes::record(&base, proof);
             value
         };
         let answer = match (&kept, self.options.remote_soft_timeout) {
@@ -404,14 +409,14 @@ where
         let scopes = &self.scopes;
         let base = self.base(at.tenant);
         let borne = scopes.with_tags(&base, at.tenant, &tags);
+        // Before its stamps are compared: a change from now on is a change of who asks, and of those
+        // who wait for the same (G2).
+        let _since = Scopes::record(&borne, proof);
         let mut standing = scopes.standing(&borne, stamps);
         if standing == Standing::Unknown {
             let unknown = borne.get(if read.has_base { base.len() } else { 0 }..);
             let unknown = unknown.unwrap_or_default();
             if let Err(error) = self.know(server, unknown, None, deadline).await {
-        // Before its stamps are compared: a change from now on is a change of who asks, and of those
-        // who wait for the same (G2).
-        let _since = Scopes::record(&borne, proof);
                 tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
                 return Look::Missed {
                     why: Miss::RemoteUnavailable,
