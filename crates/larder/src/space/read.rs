@@ -441,17 +441,7 @@ where
                 seen: bytes.clone(),
             };
         };
-        let (life, freshness) = match (freshness, standing) {
-            (Freshness::Fresh, Standing::Expired) => {
-                // From now on, and also where a load that is to replace it fails.
-                let life = Life {
-                    fresh_until: now,
-                    ..life
-                };
-                (life, Freshness::Stale(StaleReason::Invalidated))
-            }
-            (freshness, _) => (life, freshness),
-        };
+        let (life, freshness) = judge_standing(life, freshness, standing, now);
         let value = Arc::new(value);
         let weight = self.weigh(at.key, &value, Some(bytes.len())).ok();
         let cost = Duration::from_micros(header.cost_us.into());
@@ -511,6 +501,24 @@ fn judge_age(header: &Header, server: Option<ServerTime>, now: Tick) -> Option<(
         Freshness::Stale(past_ttl)
     };
     Some((Life::new(now.minus(age), ttl, stale), freshness))
+}
+
+/// What the groups of a value make of its freshness: one that is expired is past its TTL from now on,
+/// also where a load that is to replace it fails.
+fn judge_standing(
+    life: Life,
+    freshness: Freshness,
+    standing: Standing,
+    now: Tick,
+) -> (Life, Freshness) {
+    if freshness != Freshness::Fresh || standing != Standing::Expired {
+        return (life, freshness);
+    }
+    let life = Life {
+        fresh_until: now,
+        ..life
+    };
+    (life, Freshness::Stale(StaleReason::Invalidated))
 }
 
 #[cfg(test)]
