@@ -72,6 +72,8 @@ where
         let weight = self.weigh(at.key, &value, Some(payload.len())).ok();
         self.counters.sets.up();
         let mark = self.watch.mark(&key);
+        // So that the change of a group is one that came between.
+        let _since = Scopes::record(&borne, mark);
         self.table.void(&at, || {
             self.near_remove(&at);
         });
