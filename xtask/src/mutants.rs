@@ -33,9 +33,9 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "near-proof-after-the-read",
         change: Source(
-            "space/read.rs",
-            "let Some((life, freshness)) = judge_age(",
-            "let proof = self.watch.proof(key);\n        let Some((life, freshness)) = judge_age(",
+            "space/judge.rs",
+            "(Arc::new(opened.value), read.proof)",
+            "(Arc::new(opened.value), read.proof.as_of(self.watch.no_proof()))",
             1,
         ),
     },
@@ -140,6 +140,106 @@ const MUTANTS: &[Mutant] = &[
             "Coherence::Ttl(trust) if confirmed => Some(trust),",
             1,
         ),
+    },
+    Mutant {
+        name: "stamps-from-after-the-load",
+        change: Source(
+            "load/land.rs",
+            "let mut stamps = bearing.stamps;",
+            "let borne = self.borne(lead.key().tenant.as_ref(), &bearing.tags);
+        let later = self.capture(&borne, lifetime.total(), deadline).await;
+        let mut stamps = match later {
+            Ok(later) if bearing.late.is_empty() => later,
+            _ => bearing.stamps,
+        };",
+            1,
+        ),
+    },
+    Mutant {
+        name: "late-tags-without-the-barrier",
+        change: Source(
+            "space/stamps.rs",
+            "if !watch.caught_up(CATCH_UP).await || ",
+            "if !watch.caught_up(CATCH_UP / 1_000_000).await && false || ",
+            1,
+        ),
+    },
+    Mutant {
+        name: "group-changes-without-its-marks",
+        change: Source(
+            "scope/stripes.rs",
+            "watch.mark_at(stripe);",
+            "let _ = (stripe, Watch::mark_at);",
+            1,
+        ),
+    },
+    Mutant {
+        name: "lost-stamp-matches",
+        change: Source(
+            "space/stamps.rs",
+            "None => self.make(",
+            "None if scope.last().is_some() => scope.learn(scope.last().unwrap_or_default(), proof),
+                    None => self.make(",
+            1,
+        ),
+    },
+    Mutant {
+        name: "group-not-changed-again-after-the-answer",
+        change: Source(
+            "space/groups.rs",
+            "may be the stamp from before.\n        self.scopes.change(scope);",
+            "may be the stamp from before.",
+            1,
+        ),
+    },
+    Mutant {
+        name: "pending-invalidation-is-believed",
+        change: Source(
+            "space/stamps.rs",
+            "server.recovery.is_pending(&scope.key)",
+            "(server.recovery.is_pending(&scope.key) && false)",
+            2,
+        ),
+    },
+    Mutant {
+        name: "stamp-is-asked-for-while-it-waits",
+        change: Source(
+            "space/stamps.rs",
+            "if unknown.iter().any(pending) {",
+            "if unknown.iter().any(pending) && false {",
+            1,
+        ),
+    },
+    Mutant {
+        name: "scopes-recorded-after-their-stamps-were-read",
+        change: Source(
+            "space/judge.rs",
+            "let _since = Scopes::record(&borne, read.proof);",
+            "",
+            1,
+        ),
+    },
+    Mutant {
+        name: "expired-value-is-fresh-after-a-failed-load",
+        change: Source(
+            "space/judge.rs",
+            "fresh_until: now,",
+            "fresh_until: life.fresh_until,",
+            1,
+        ),
+    },
+    Mutant {
+        name: "late-comers-get-an-outdated-late-tag",
+        change: Source(
+            "load/land.rs",
+            "lead.outdate();",
+            "if false { lead.outdate(); }",
+            1,
+        ),
+    },
+    Mutant {
+        name: "age-counts-from-the-seal",
+        change: Source("space/write.rs", ".saturating_sub(age_ms)", ".saturating_sub(age_ms.min(0))", 1),
     },
 ];
 

@@ -363,6 +363,8 @@ where
             own.has_looked = true;
             match claimed {
                 Claimed::Granted | Claimed::Without => ready.push(own),
+                // The last load stored nothing, and nor need this one.
+                Claimed::Held { by, .. } if by.is_note() => ready.push(own),
                 Claimed::Ends(found) => self.end(&own, Ok(found)),
                 Claimed::Again(newer) => held.push(Waits::Lease(own, newer)),
                 Claimed::Held { .. } => held.push(Waits::Lease(own, seen)),

@@ -192,7 +192,14 @@ where
                 let now = self.now();
                 let until = now.plus(REFRESH_PAUSE);
                 self.refreshes.put(at.to_key(), (), now, until);
-                return lead.kept().and_then(|kept| kept.at(self.now()));
+                // What was to be replaced may be outdated itself by now. Then those who joined wait
+                // for the other process's value, as for any (G1).
+                if let Some(kept) = lead.kept().and_then(|kept| kept.at(now)) {
+                    return Some(kept);
+                }
+            }
+            if by.is_note() {
+                return None;
             }
             let poll = if self.watch.is_trusted() {
                 POLL_TOLD
@@ -229,7 +236,7 @@ where
         let Some(server) = &self.server else {
             return Claimed::Without;
         };
-        let (key, task) = (way.key, way.task);
+        let key = way.key;
         let proof = self.watch.proof(key);
         lead.knows(proof, self.now(), |kept| self.holds(kept));
         let deadline = way.deadline();
@@ -242,9 +249,6 @@ where
                 Claimed::Granted
             }
             Asked::Value(bytes) => self.came(server, lead, at, bytes, proof, way).await,
-            Asked::Held { by, .. } if by.is_note() && task.purpose == Purpose::Answer => {
-                Claimed::Without
-            }
             Asked::Held { by, left } => Claimed::Held { by, left },
             Asked::Failed(error) => {
                 tracing::debug!(target: "larder::load", %key, %error, "no lease");

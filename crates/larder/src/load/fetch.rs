@@ -81,8 +81,8 @@ where
                 self.shared.runtime.spawn(chain::inherit(flight));
                 match self.await_end(&at, &waiter, &call).await {
                     Waited::Landed(landing) => landing,
-                    // Its task is gone, and the loader with it.
-                    Waited::Lead(_lead) => Err(Failure::RuntimeGone),
+                    // Its task is gone, and the loader with it. It is not outdated for who began it.
+                    Waited::Lead(_) | Waited::Outdated => Err(Failure::RuntimeGone),
                 }
             }
         };
@@ -179,7 +179,9 @@ where
             };
             match self.await_end(at, &waiter, call).await {
                 Waited::Lead(lead) => return Seat::Lead(lead),
-                // Staler than this caller takes: it tries for itself.
+                // Older than what this caller must have: it tries for itself.
+                Waited::Outdated => {}
+                // Staler than it takes.
                 Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {}
                 Waited::Landed(landing) => {
                     return Seat::Landed(match landing {

@@ -15,7 +15,8 @@ use crate::options::Lifetime;
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::Deadline;
 use crate::scope::{Borne, Scopes};
-use crate::space::{Marked, Scoped, Space};
+use crate::space::{Marked, Scoped, Space, Times};
+use crate::time::Tick;
 use crate::value::CacheValue;
 use crate::wire::Stamp;
 
@@ -47,6 +48,8 @@ struct Fill<K: std::hash::Hash + Eq, V> {
     lead: Lead<K, V>,
     lease: Held,
     landed: Landed<V>,
+    /// When the load was over.
+    born: Tick,
     bearing: Bearing,
     payload: Vec<u8>,
     deadline: Deadline,
@@ -64,8 +67,9 @@ where
         mut lead: Lead<K, V>,
         landed: Landed<V>,
     ) -> Landing<V> {
+        self.keep_from_late_comers(&lead, &landed.late);
         let found = Self::loaded(Arc::clone(&landed.value), landed.lifetime.ttl);
-        let lease = lead.lease.take();
+        let (lease, born) = (lead.lease.take(), self.now());
         let deadline = Deadline::after(landed.remote_time);
         let wanted = landed.key.is_some() && !landed.lifetime.ttl.is_zero();
         let Some(bearing) = self.bearing(&lead, &landed).filter(|_| wanted) else {
@@ -106,6 +110,7 @@ where
                     lead,
                     lease,
                     landed,
+                    born,
                     bearing,
                     payload,
                     deadline,
@@ -131,6 +136,26 @@ where
             (None, _) => {}
         }
         Ok(found)
+    }
+
+    /// Who came after a change of a tag that only the value reveals could not know that it must not
+    /// join (G2).
+    fn keep_from_late_comers(&self, lead: &Lead<K, V>, late: &[Box<str>]) {
+        if late.is_empty() {
+            return;
+        }
+        let late: Vec<_> = late.iter().filter_map(|tag| Tag::new(tag).ok()).collect();
+        let late = self.scopes.of_tags(lead.key().tenant.as_ref(), &late);
+        // So that a change from now on is seen by the flight. One from before is seen here, by the
+        // marks: a scope that nobody had met yet took no note of it.
+        let _since = Scopes::record(&late, lead.proof());
+        let (watch, began) = (&self.watch, lead.proof());
+        let mut since = late
+            .iter()
+            .map(|scope| watch.proof(&scope.key).as_of(began));
+        if !since.all(|since| watch.is_unmarked(since)) {
+            lead.outdate();
+        }
     }
 
     /// What the value bears, and what of it was not known before; `None` where that cannot be, or
@@ -183,6 +208,7 @@ where
             lead,
             lease,
             landed,
+            born,
             bearing,
             payload,
             deadline,
@@ -207,7 +233,12 @@ where
             stamps: &stamps,
             tags: &bearing.tags,
         };
-        let filled = match server.seal(key, &payload, lifetime, landed.cost, scoped) {
+        let times = Times {
+            lifetime,
+            cost: landed.cost,
+            age: self.now().since(born),
+        };
+        let filled = match server.seal(key, &payload, times, scoped) {
             Ok(bytes) => lease.fill(bytes, lifetime.total(), deadline).await,
             Err(error) => Err(error),
         };

@@ -90,6 +90,7 @@ impl Cache {
                 Joined::Wait(waiter) => match waiter.wait().await {
                     Waited::Landed(landing) => return *landing.ok().unwrap(),
                     Waited::Lead(lead) => lead,
+                    Waited::Outdated => panic!("no tag of it has changed"),
                 },
             };
             if drops == 0 {

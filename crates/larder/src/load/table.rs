@@ -85,6 +85,18 @@ struct State<V> {
     lease: Option<Held>,
     /// What may be served as stale instead of its result.
     kept: Option<Kept<V>>,
+    /// When it last had looked by then.
+    kept_looked: Tick,
+    /// Whether its result turned out to be older than a change that came after `proof`.
+    outdated: bool,
+}
+
+impl<V> State<V> {
+    /// Whether who came with this proof may have the result: not if they may have come after the
+    /// change that it is older than (G2).
+    fn suits(&self, came: Proof) -> bool {
+        !self.outdated || came.seq() <= self.proof.seq()
+    }
 }
 
 enum Phase<V> {
@@ -148,7 +160,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self: &Arc<Self>,
         key: &NearRef<'_, Q>,
         (proof, now): (Proof, Tick),
-        shares: impl FnOnce(Proof, Tick) -> bool,
+        shares: impl Fn(Proof, Tick) -> bool,
         refused: Option<FlightId>,
         near: impl FnOnce() -> Option<Found<V>>,
     ) -> Joined<K, V>
@@ -160,8 +172,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
             let mut state = flight.state.lock();
-            let shares = refused != Some(flight.id) && shares(state.proof, state.looked);
+            let may_keep =
+                |kept: &Kept<V>, looked| !kept.is_remote() || shares(kept.proof(), looked);
+            let shares = refused != Some(flight.id)
+                && state.suits(proof)
+                && shares(state.proof, state.looked);
             if shares {
+                // The flight has looked at the server since it read this, and not at the value.
+                let looked = state.kept_looked;
+                state.kept.take_if(|kept| !may_keep(kept, looked));
                 if matches!(state.phase, Phase::Vacant) {
                     state.phase = Phase::Led;
                     let lead = self.lead(key.to_key(), &flight, &mut state);
@@ -184,6 +203,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
                     table: Arc::clone(self),
                     key: key.to_key(),
                     flight,
+                    came: proof,
                     _taken: Some(taken),
                 });
             }
@@ -209,6 +229,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 looked: now,
                 lease: None,
                 kept: None,
+                kept_looked: now,
+                outdated: false,
             }),
             changed: Notify::new(),
         });
@@ -266,11 +288,13 @@ impl<K: Hash + Eq, V> Lead<K, V> {
     where
         K: Clone,
     {
-        self.flight.state.lock().waiters += 1;
+        let mut state = self.flight.state.lock();
+        state.waiters += 1;
         Waiter {
             table: Arc::clone(&self.table),
             key: self.key.clone(),
             flight: Arc::clone(&self.flight),
+            came: state.proof,
             _taken: None,
         }
     }
@@ -287,7 +311,9 @@ impl<K: Hash + Eq, V> Lead<K, V> {
 
     /// Lets those who wait have `kept`, where they do not want to wait for the load.
     pub(crate) fn keep(&self, kept: Kept<V>) {
-        self.flight.state.lock().kept = Some(kept);
+        let mut state = self.flight.state.lock();
+        (state.kept, state.kept_looked) = (Some(kept), state.looked);
+        drop(state);
         self.flight.changed.notify_waiters();
     }
 
@@ -307,6 +333,12 @@ impl<K: Hash + Eq, V> Lead<K, V> {
         let mut state = self.flight.state.lock();
         (state.proof, state.looked) = (proof, now);
         state.kept.take_if(|kept| !holds(kept.proof()));
+    }
+
+    /// What is going to be published is older than a change that came after [`proof`](Self::proof):
+    /// who came after that too begins anew.
+    pub(crate) fn outdate(&self) {
+        self.flight.state.lock().outdated = true;
     }
 
     /// Gives all who wait their answer. `store` puts the value into the near tier, unless a
@@ -369,12 +401,16 @@ pub(crate) struct Waiter<K: Hash + Eq, V> {
     table: Arc<Table<K, V>>,
     key: NearKey<K>,
     flight: Arc<Flight<V>>,
+    /// What was known when the caller came.
+    came: Proof,
     _taken: Option<Taken>,
 }
 
 /// What a waiter gets.
 pub(crate) enum Waited<K: Hash + Eq, V> {
     Landed(Landing<V>),
+    /// It has landed, and is older than what this caller must have.
+    Outdated,
     /// The leader was dropped: this caller leads now.
     Lead(Lead<K, V>),
 }
@@ -422,6 +458,7 @@ impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
     fn look(&self) -> Option<Waited<K, V>> {
         let mut state = self.flight.state.lock();
         match &state.phase {
+            Phase::Done(..) if !state.suits(self.came) => Some(Waited::Outdated),
             Phase::Done(landing, _) => Some(Waited::Landed(landing.clone())),
             Phase::Vacant => {
                 state.phase = Phase::Led;

@@ -76,7 +76,10 @@ impl Shared {
         // Again: what was read meanwhile may be the stamp from before.
         self.scopes.change(scope);
         let Err(source) = answer else {
-            recovery.done(&scope.key);
+            // What waits is a removal, and an expiry does less.
+            if strength == Strength::Remove {
+                recovery.done(&scope.key);
+            }
             return Ok(());
         };
         if matches!(source, RemoteError::Closed) {

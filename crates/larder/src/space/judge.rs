@@ -110,10 +110,14 @@ where
         let tags: Option<Vec<Tag>> = tags.collect();
         let tags = tags.ok_or_else(Reject::corrupt)?;
         let base = self.base(at.tenant);
+        let borne = self.scopes.with_tags(&base, at.tenant, &tags);
+        // Before its stamps are compared: a change from now on is a change of who asks, and of those
+        // who wait for the same (G2).
+        let _since = Scopes::record(&borne, read.proof);
         Ok(Opened {
             header,
             stamps,
-            borne: self.scopes.with_tags(&base, at.tenant, &tags),
+            borne,
             base: base.len(),
             value,
         })
@@ -133,20 +137,16 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let expired = match standing {
-            Standing::Current => false,
-            Standing::Expired => true,
+        match standing {
+            Standing::Current | Standing::Expired => {}
             Standing::Removed => return read.missed(Miss::Invalidated, true),
             Standing::Unknown => return read.missed(Miss::RemoteUnavailable, false),
-        };
+        }
         let header = &opened.header;
         let Some((life, freshness)) = judge_age(header, server, now) else {
             return read.missed(Miss::Absent, true);
         };
-        let freshness = match freshness {
-            Freshness::Fresh if expired => Freshness::Stale(StaleReason::Invalidated),
-            freshness => freshness,
-        };
+        let (life, freshness) = judge_standing(life, freshness, standing, now);
         let (value, proof) = (Arc::new(opened.value), read.proof);
         let weight = self.weigh(at.key, &value, Some(read.bytes.len())).ok();
         let cost = Duration::from_micros(header.cost_us.into());
@@ -200,6 +200,24 @@ fn judge_age(header: &Header, server: Option<ServerTime>, now: Tick) -> Option<(
         Freshness::Stale(past_ttl)
     };
     Some((Life::new(now.minus(age), ttl, stale), freshness))
+}
+
+/// What the groups of a value make of its freshness: one that is expired is past its TTL from now on,
+/// also where a load that is to replace it fails.
+fn judge_standing(
+    life: Life,
+    freshness: Freshness,
+    standing: Standing,
+    now: Tick,
+) -> (Life, Freshness) {
+    if freshness != Freshness::Fresh || standing != Standing::Expired {
+        return (life, freshness);
+    }
+    let life = Life {
+        fresh_until: now,
+        ..life
+    };
+    (life, Freshness::Stale(StaleReason::Invalidated))
 }
 
 #[cfg(test)]

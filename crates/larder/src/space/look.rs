@@ -78,6 +78,11 @@ impl<V> Kept<V> {
         self.stored.proof()
     }
 
+    /// Whether the server held it when it was read.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.source == Source::Remote
+    }
+
     /// The value as it may be served at `now`: a loader or a server may have taken longer than the
     /// stale window (G4).
     pub(crate) fn at(self, now: Tick) -> Option<Found<V>> {

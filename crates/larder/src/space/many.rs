@@ -124,6 +124,10 @@ where
         let (told, has_base) = if self.scopes.stamps(&base).is_some() {
             (told.await, false)
         } else {
+            // So that a change from now on is a change of who asks (G2).
+            for want in wants {
+                let _since = Scopes::record(&base, want.proof);
+            }
             // Where they are not known they are read beside the values. If that fails, it is tried
             // again once there are values to judge.
             let known = self.know(server, &base, None, deadline);

@@ -23,6 +23,7 @@ pub(crate) use look::{Kept, Look, Read, Seen};
 pub(crate) use many::Wants;
 pub(crate) use read::Wanted;
 pub(crate) use stamps::{Marked, Scoped};
+pub(crate) use write::Times;
 
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};

@@ -14,6 +14,7 @@ use crate::near::{NearRef, Stored};
 use crate::options::Call;
 use crate::outcome::{Found, Freshness, Source, StaleReason};
 use crate::remote::{Deadline, RemoteError};
+use crate::scope::Scopes;
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
 
@@ -121,6 +122,9 @@ where
             if self.scopes.stamps(&base).is_some() {
                 return server.remote.get(key, deadline).await;
             }
+            // So that a change from now on is a change of who asks: what is read here is from before
+            // it (G2).
+            let _since = Scopes::record(&base, proof);
             // Where they are not known they are read beside the value. If that fails, it is tried
             // again once there is a value to judge.
             let known = self.know(server, &base, None, deadline);

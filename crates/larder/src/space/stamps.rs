@@ -57,6 +57,12 @@ impl<K: Hash + Eq, V> Space<K, V> {
         let watch = &self.watch;
         let unknown = borne.iter().filter(|scope| scope.stamp(watch).is_none());
         let unknown: Vec<&Arc<Scope>> = unknown.collect();
+        let pending = |scope: &&Arc<Scope>| server.recovery.is_pending(&scope.key);
+        if unknown.iter().any(pending) {
+            // It is to be replaced, and what is read now may be what it was, also where it is answered
+            // once that is done.
+            return Err(RemoteError::Pending);
+        }
         if !unknown.is_empty() {
             let proofs: Vec<Proof> = unknown
                 .iter()

@@ -72,12 +72,15 @@ where
         let weight = self.weigh(at.key, &value, Some(payload.len())).ok();
         self.counters.sets.up();
         let mark = self.watch.mark(&key);
+        // So that the change of a group is one that came between.
+        let _since = Scopes::record(&borne, mark);
         self.table.void(&at, || {
             self.near_remove(&at);
         });
         let (space, near_key) = (Arc::clone(self), at.to_key());
         self.complete(async move {
-            let answer = space.write(&key, &payload, lifetime, &borne, &call.tags);
+            let at = (&key, life.born);
+            let answer = space.write(at, &payload, lifetime, &borne, &call.tags);
             let answer = answer.await;
             // Where another write came between, or may have in a gap, nobody here knows which of the
             // two the server took last: the next lookup asks.
@@ -98,10 +101,10 @@ where
         .await
     }
 
-    /// Writes a value with the stamps of now.
+    /// Writes a value that was set at `born`, with the stamps of now.
     async fn write(
         &self,
-        key: &StoredKey,
+        (key, born): (&StoredKey, Tick),
         payload: &[u8],
         lifetime: Lifetime,
         borne: &Borne,
@@ -116,7 +119,12 @@ where
             stamps: &stamps,
             tags,
         };
-        let bytes = server.seal(key, payload, lifetime, Duration::ZERO, scoped)?;
+        let times = Times {
+            lifetime,
+            cost: Duration::ZERO,
+            age: self.now().since(born),
+        };
+        let bytes = server.seal(key, payload, times, scoped)?;
         let remote = &server.remote;
         remote.set(key, bytes, lifetime.total(), deadline).await
     }
@@ -265,6 +273,16 @@ where
     }
 }
 
+/// What an envelope says of its value's times.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) lifetime: Lifetime,
+    /// How long the value took to load.
+    pub(crate) cost: Duration,
+    /// How old it is by now: its stamps may have had to be asked for (G4).
+    pub(crate) age: Duration,
+}
+
 impl Server {
     /// A value as the codec writes it.
     pub(crate) fn payload<V: CacheValue>(&self, value: &V) -> Result<Vec<u8>, EncodeError> {
@@ -276,21 +294,29 @@ impl Server {
         Ok(payload)
     }
 
-    /// The bytes that the server keeps for a value. `cost` is how long it took to load.
+    /// The bytes that the server keeps for a value.
     pub(crate) fn seal(
         &self,
         key: &StoredKey,
         payload: &[u8],
-        lifetime: Lifetime,
-        cost: Duration,
+        times: Times,
         scoped: Scoped<'_>,
     ) -> Result<Bytes, RemoteError> {
         // At its earliest, so that no reader takes the value for younger than it is. Without a
         // server time there is no connection either, and the write fails by itself.
         let server = self.remote.server_time();
+        let Times {
+            lifetime,
+            cost,
+            age,
+        } = times;
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let (written_ms, lineage) = server.map_or((0, 0), |server| {
             (
-                server.now_ms.saturating_sub(server.error_ms),
+                server
+                    .now_ms
+                    .saturating_sub(server.error_ms)
+                    .saturating_sub(age_ms),
                 server.lineage,
             )
         });

@@ -8,6 +8,7 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::check::Value;
+use crate::groups::Group;
 use crate::plan::{Plan, TIMEOUT, TRUST};
 use crate::process::Process;
 use crate::remote::SimRemote;
@@ -83,6 +84,7 @@ async fn live(plan: &Arc<Plan>, world: &World) {
             world: world.clone(),
             number,
             plan: Arc::clone(plan),
+            larder: larder.clone(),
             cache: open(plan, &larder),
         });
         larders.push(larder);
@@ -126,6 +128,7 @@ fn open(plan: &Plan, larder: &Larder) -> Cache<usize, Value> {
         .stale(Duration::from_millis(plan.stale))
         .load_timeout(Duration::from_millis(crate::plan::LOAD_TIMEOUT))
         .coherence(plan.coherence)
+        .refresh(plan.refresh)
         .near(near);
     if let Some(patience) = plan.soft_timeout {
         builder = builder.soft_timeout(Duration::from_millis(patience));
@@ -142,8 +145,16 @@ async fn settle(plan: &Plan, world: &World, processes: &[Process]) {
             look(process, key).await;
         }
     }
-    for key in 0..plan.keys {
-        processes[key % processes.len()].remove(key).await;
+    // One by one, or all at once.
+    if plan.tags > 0 {
+        let groups = [Group::Cache, Group::All, Group::Untenanted];
+        let group = groups[plan.keys % groups.len()];
+        processes[0].clear(group).await;
+        processes[0].clear(Group::Tenant).await;
+    } else {
+        for key in 0..plan.keys {
+            processes[key % processes.len()].remove(key).await;
+        }
     }
     // Until nobody believes what was before.
     let trust = match plan.coherence {

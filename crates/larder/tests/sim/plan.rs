@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::Coherence;
+use larder::{Coherence, Refresh};
 
 use crate::rng::Rng;
 
@@ -12,6 +12,8 @@ pub(crate) const TIMEOUT: u64 = 4_000;
 pub(crate) const TRUST: u64 = 1_000;
 /// How long any loader of a cache may take; those of the histories take less.
 pub(crate) const LOAD_TIMEOUT: u64 = 15_000;
+/// How long a value with late tags waits at most until it is known whether it may be stored.
+pub(crate) const CATCH_UP: u64 = 2_000;
 pub(crate) const PING_EVERY: u64 = 250;
 pub(crate) const ASK_TIME_EVERY: u64 = 1_000;
 
@@ -34,13 +36,14 @@ pub(crate) enum Fault {
     /// The server drops a value.
     Evict,
     EvictLease,
+    EvictStamp,
     /// The server's clock jumps ahead.
     Jump,
     /// A process dies.
     Kill,
 }
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 14] = [
     Fault::StallRequests,
     Fault::StallPushes,
     Fault::StallBoth,
@@ -52,6 +55,7 @@ const FAULTS: [Fault; 13] = [
     Fault::Flush,
     Fault::Evict,
     Fault::EvictLease,
+    Fault::EvictStamp,
     Fault::Jump,
     Fault::Kill,
 ];
@@ -70,6 +74,7 @@ pub(crate) struct Plan {
     pub(crate) ttl: u64,
     pub(crate) stale: u64,
     pub(crate) soft_timeout: Option<u64>,
+    pub(crate) refresh: Refresh,
     pub(crate) coherence: Coherence,
     pub(crate) near: bool,
     /// Whether the server tells of changes.
@@ -89,6 +94,14 @@ pub(crate) struct Plan {
     /// How many calls in a hundred set, and remove.
     pub(crate) sets: u64,
     pub(crate) removes: u64,
+    /// How many calls in a hundred invalidate a group.
+    pub(crate) clears: u64,
+    /// How many in a hundred of these are of one and the same tag.
+    pub(crate) focus: u64,
+    /// How many in a hundred of the tags that a value may have it has: known before its load, and
+    /// revealed by it.
+    pub(crate) tags: u64,
+    pub(crate) late_tags: u64,
     /// How far the server's clock is off, in microseconds.
     pub(crate) clock: u64,
     pub(crate) faults: Vec<(u64, Fault)>,
@@ -123,13 +136,18 @@ impl Plan {
                 .percent(30)
                 .then(|| rng.pick(&[0, 100, 400]))
                 .filter(|_| stale > 0),
+            refresh: if rng.percent(30) {
+                Refresh::After(0.5)
+            } else {
+                Refresh::Never
+            },
             coherence: if rng.percent(85) {
                 Coherence::Pushed
             } else {
                 Coherence::Ttl(Duration::from_millis(rng.pick(&[300, 1_000, 3_000])))
             },
             near: rng.percent(90),
-            pushes: rng.percent(95),
+            pushes: rng.percent(92),
             ordered: rng.percent(50),
             latency: rng.pick(&[(0, 1), (1, 10), (1, 60), (20, 200)]),
             laggards: rng.pick(&[0, 0, 1, 10]),
@@ -138,6 +156,10 @@ impl Plan {
             failures: rng.pick(&[0, 5, 20]),
             sets: rng.pick(&[0, 5, 15]),
             removes: rng.pick(&[2, 5, 15]),
+            clears: rng.pick(&[0, 2, 5, 15]),
+            focus: rng.pick(&[0, 0, 80]),
+            tags: rng.pick(&[0, 30, 80]),
+            late_tags: rng.pick(&[0, 0, 10, 50]),
             clock: rng.between(1, 1 << 50),
             faults,
         }

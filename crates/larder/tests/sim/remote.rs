@@ -1,7 +1,6 @@
 //! The remote of one process in the simulated world.
 
 use std::fmt;
-use std::future::ready;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -13,30 +12,22 @@ use larder::remote::{
 };
 use tokio::time::timeout_at;
 
+use crate::groups::Slot;
 use crate::server::{Reply, Request};
-use crate::world::{World, disconnected, key_of};
+use crate::world::{World, disconnected};
 
 pub(crate) struct SimRemote {
     pub(crate) world: World,
     pub(crate) process: usize,
 }
 
-/// The stamps of groups, which never change in this world, and are known to all.
-fn stamp_of(key: &StoredKey) -> Bytes {
-    let mut stamp = [0; 16];
-    for (at, byte) in key.as_bytes().iter().enumerate() {
-        stamp[at % 16] ^= byte;
-    }
-    Bytes::copy_from_slice(&stamp)
-}
-
 /// A request whose caller waits.
-struct Flying<'a>(&'a SimRemote, usize);
+struct Flying<'a>(&'a SimRemote, Slot);
 
 impl Drop for Flying<'_> {
     fn drop(&mut self) {
-        let Self(remote, key) = *self;
-        remote.world.state().check.landed(remote.process, key);
+        let Self(remote, slot) = *self;
+        remote.world.state().check.landed(remote.process, slot);
     }
 }
 
@@ -47,10 +38,10 @@ impl SimRemote {
         request: Request,
         deadline: Deadline,
     ) -> Result<Reply, RemoteError> {
-        let (world, process, key) = (&self.world, self.process, key_of(key));
-        world.state().check.flies(process, key);
-        let _flying = Flying(self, key);
-        let answer = match world.send(process, key, request.clone()) {
+        let (world, process, slot) = (&self.world, self.process, Slot::of(key));
+        world.state().check.flies(process, slot);
+        let _flying = Flying(self, slot);
+        let answer = match world.send(process, slot, request.clone()) {
             Ok(answer) => match timeout_at(deadline.instant(), answer).await {
                 Ok(Ok(reply)) => Ok(reply),
                 Ok(Err(_lost)) => Err(disconnected()),
@@ -63,9 +54,21 @@ impl SimRemote {
         };
         world.awake(process).await;
         let mut state = world.state();
-        state.hears(process, key, &request, answer.as_ref());
+        state.hears(process, slot, &request, answer.as_ref());
         drop(state);
         answer
+    }
+
+    async fn ask_for_stamp(
+        &self,
+        key: &StoredKey,
+        request: Request,
+        deadline: Deadline,
+    ) -> Result<Bytes, RemoteError> {
+        match self.ask(key, request, deadline).await? {
+            Reply::Stamp(stamp) => Ok(stamp),
+            other => unreachable!("{other:?}"),
+        }
     }
 
     async fn ask_whether(
@@ -117,31 +120,42 @@ impl Remote for SimRemote {
     fn get_many<'a>(
         &'a self,
         keys: &'a [&'a StoredKey],
-        _: Deadline,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        let stamps = keys.iter().map(|key| Some(stamp_of(key))).collect();
-        Box::pin(ready(Ok(stamps)))
+        let groups = keys.iter().map(|key| match Slot::of(key) {
+            Slot::Stamp(group) => group,
+            Slot::Key(key) => unreachable!("key {key} is read alone"),
+        });
+        let get = Request::GetMany(groups.collect());
+        Box::pin(async move {
+            match self.ask(keys[0], get, deadline).await? {
+                Reply::Stamps(stamps) => Ok(stamps),
+                other => unreachable!("{other:?}"),
+            }
+        })
     }
 
     fn keep<'a>(
         &'a self,
         key: &'a StoredKey,
-        _: Bytes,
-        _: Option<Duration>,
-        _: Deadline,
+        stamp: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
-        Box::pin(ready(Ok(stamp_of(key))))
+        let keep = Request::Keep { stamp, ttl };
+        Box::pin(self.ask_for_stamp(key, keep, deadline))
     }
 
     fn splice<'a>(
         &'a self,
-        _: &'a StoredKey,
-        _: usize,
-        _: Bytes,
-        _: Option<Duration>,
-        _: Deadline,
+        key: &'a StoredKey,
+        kept: usize,
+        stamp: Bytes,
+        ttl: Option<Duration>,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
-        unreachable!("no group is invalidated in this world")
+        let splice = Request::Splice { kept, stamp, ttl };
+        Box::pin(self.ask_for_stamp(key, splice, deadline))
     }
 
     fn acquire<'a>(

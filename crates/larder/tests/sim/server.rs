@@ -1,4 +1,4 @@
-//! The server as the protocol sees it: values and leases, each operation whole.
+//! The server as the protocol sees it: values, leases and stamps, each operation whole.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::remote::{Acquired, Lease};
 
-/// What is asked of it, about one key.
+use crate::groups::Group;
+use crate::stamps::Stamps;
+
+/// What is asked of it, about one key or stamp.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
     Get,
@@ -33,12 +36,26 @@ pub(crate) enum Request {
         lease: Lease,
         note: Option<(Lease, Duration)>,
     },
+    /// Of stamps alone.
+    GetMany(Vec<Group>),
+    Keep {
+        stamp: Bytes,
+        ttl: Option<Duration>,
+    },
+    Splice {
+        kept: usize,
+        stamp: Bytes,
+        ttl: Option<Duration>,
+    },
 }
 
 impl Request {
     /// Whether it keeps its place among others about the same key.
     pub(crate) fn is_of_leases(&self) -> bool {
-        !matches!(self, Self::Get | Self::Set { .. } | Self::Remove)
+        matches!(
+            self,
+            Self::Acquire { .. } | Self::Renew { .. } | Self::Fill { .. } | Self::Release { .. }
+        )
     }
 }
 
@@ -48,6 +65,8 @@ pub(crate) enum Reply {
     Done,
     Was(bool),
     Acquired(Acquired),
+    Stamps(Vec<Option<Bytes>>),
+    Stamp(Bytes),
 }
 
 /// What a request changed, to be told to all who listen.
@@ -73,6 +92,7 @@ pub(crate) struct Store {
     /// With the server's time of their end, in microseconds.
     pub(crate) values: BTreeMap<usize, (Bytes, u64)>,
     pub(crate) leases: BTreeMap<usize, (Lease, u64)>,
+    pub(crate) stamps: Stamps,
     pub(crate) wrong: Wrong,
 }
 
@@ -80,7 +100,7 @@ pub(crate) fn is_note(lease: Lease) -> bool {
     lease.as_bytes().first() == Some(&b'N')
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap()
 }
 
@@ -167,6 +187,9 @@ impl Store {
                     changed.lease = true;
                 }
                 Reply::Was(own)
+            }
+            Request::GetMany(_) | Request::Keep { .. } | Request::Splice { .. } => {
+                unreachable!("of a key: {request:?}")
             }
         };
         (reply, changed)

@@ -4,6 +4,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 
+use crate::groups::Slot;
+
 #[derive(Debug, Default)]
 pub(crate) struct Trace(Vec<Line>);
 
@@ -11,7 +13,7 @@ pub(crate) struct Trace(Vec<Line>);
 struct Line {
     at: u64,
     process: Option<usize>,
-    key: Option<usize>,
+    slot: Option<Slot>,
     what: String,
 }
 
@@ -20,25 +22,28 @@ impl Trace {
         &mut self,
         at: u64,
         process: Option<usize>,
-        key: Option<usize>,
+        slot: Option<Slot>,
         what: String,
     ) {
         self.0.push(Line {
             at,
             process,
-            key,
+            slot,
             what,
         });
     }
 
-    /// Equal for equal histories. What happens to different keys within one millisecond has no
-    /// order: those who wait for changes are woken in the order of a hash with a seed of its own.
+    /// Equal for equal histories. What happens within one millisecond has no order: who waits for
+    /// changes, or for the server's next answer, is woken in an order that no seed decides.
     pub(crate) fn hash(&self) -> u64 {
         let mut order: Vec<_> = self.0.iter().collect();
-        order.sort_by_key(|line| (line.at, line.key, line.process));
+        order.sort_by(|a, b| {
+            let key = |line: &Line| (line.at, line.slot, line.process);
+            key(a).cmp(&key(b)).then_with(|| a.what.cmp(&b.what))
+        });
         let mut hasher = DefaultHasher::new();
         for line in order {
-            (line.at, line.process, line.key, &line.what).hash(&mut hasher);
+            (line.at, line.process, line.slot, &line.what).hash(&mut hasher);
         }
         hasher.finish()
     }
@@ -49,20 +54,24 @@ impl Trace {
             .0
             .iter()
             .filter(|line| line.at <= at)
-            .filter(|line| key.is_none() || line.key.is_none() || line.key == key)
+            .filter(|line| match (key, line.slot) {
+                (None, _) | (_, None) => true,
+                (Some(key), Some(Slot::Key(of))) => of == key,
+                (Some(key), Some(Slot::Stamp(group))) => group.may_be_of(key),
+            })
             .collect();
         let mut text = String::new();
         for line in &concerned[concerned.len().saturating_sub(lines)..] {
-            let name = |prefix: &str, number: Option<usize>| {
-                number.map_or_else(String::new, |number| format!("{prefix}{number}"))
-            };
+            let process = line.process.map(|number| format!("P{number}"));
+            let slot = line.slot.map(|slot| match slot {
+                Slot::Key(key) => format!("k{key}"),
+                Slot::Stamp(group) => format!("{group:?}"),
+            });
+            let (process, slot) = (process.unwrap_or_default(), slot.unwrap_or_default());
             let _ = writeln!(
                 text,
-                "{:>7} ms  {:<2} {:<2} {}",
-                line.at,
-                name("P", line.process),
-                name("k", line.key),
-                line.what
+                "{:>7} ms  {process:<2} {slot:<2} {}",
+                line.at, line.what
             );
         }
         text

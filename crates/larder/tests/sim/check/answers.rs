@@ -1,9 +1,9 @@
 //! Answers: nothing outdated (G2), nothing past its time (G4).
 
-use larder::{Coherence, Freshness, Outcome, Source, StaleReason};
+use larder::{Coherence, Freshness, Outcome, Source, StaleReason, Strength};
 
 use super::{Call, Check, Kind};
-use crate::plan::{TIMEOUT, TRUST};
+use crate::plan::{CATCH_UP, TIMEOUT, TRUST};
 
 fn slack(age: u64) -> u64 {
     // Whole milliseconds, and clocks that run at different rates.
@@ -33,24 +33,26 @@ impl Check {
         let mut wrong = None;
         for &number in &self.writes_of[key] {
             let write = &self.writes[number];
-            let Some((applied, applied_at)) = write.applied else {
-                continue;
-            };
-            if applied > began || !self.is_older(id, write) {
-                continue;
-            }
             let returned =
                 write.process == Some(process) && write.ended.is_some_and(|end| end < began);
+            let done = write.applied.filter(|(applied, _)| *applied <= began);
+            // A group's invalidation that waits for the server binds its own process at once.
+            if done.is_none() && !(returned && write.group.is_some()) || !self.is_older(id, write) {
+                continue;
+            }
             let heard = write.delivered[process].is_some_and(|heard| heard < began);
-            let late = began_at > applied_at + self.bound();
+            let late = done.is_some_and(|(_, at)| began_at > at + self.bound());
             let known = returned || heard;
             if !known && !late {
                 continue;
             }
-            let restored = self.made[id].restored.is_some_and(|at| at > applied);
-            // What came back with the server is stale at best; what nobody vouches for is served as
-            // stale where the server is away.
-            if stale && (restored || (near && !known)) {
+            let restored = self.made[id]
+                .restored
+                .is_some_and(|at| done.is_some_and(|(applied, _)| at > applied));
+            // What is only expired is stale at best, and so is what came back with the server; what
+            // nobody vouches for is served as stale where the server is away.
+            let expired = write.strength == Strength::Expire;
+            if stale && (expired || restored || (near && !known)) {
                 continue;
             }
             let why = if returned {
@@ -62,12 +64,14 @@ impl Check {
             };
             wrong = Some(format!(
                 "G2: call {call} of P{process}, begun at {began_at} ms, got {} as {outcome:?} after \
-                 {} {number} of {}, done at {applied_at} ms, {why}",
+                 {} {number} of {:?} by {}, done at {:?} ms, {why}",
                 self.describe(id),
                 write.what,
+                write.group,
                 write
                     .process
                     .map_or("the server".to_owned(), |process| format!("P{process}")),
+                done.map(|(_, at)| at),
             ));
             break;
         }
@@ -116,11 +120,12 @@ impl Check {
         let age = judged.saturating_sub(landed);
         let slack = slack(age);
         // Until each process has asked for the time again, it takes what others write after a jump
-        // for newer than it is.
+        // for newer than it is. They may have asked for stamps before they wrote.
+        let written = landed + TIMEOUT + CATCH_UP;
         let jumped = self
             .jumps
             .iter()
-            .any(|at| landed >= *at && landed < at + 8_000);
+            .any(|at| landed < at + 8_000 && *at <= written);
         let fresh = match outcome {
             Some(outcome) => outcome.freshness.is_fresh(),
             None => kind == Kind::Get,

@@ -1,13 +1,21 @@
 //! Calls: how they begin, and that they end in time and with no error but a loader's (G3).
 
 use larder::LoadError;
+use tokio::task;
 
-use super::{Call, Check, End, From, Kind, LoadFailed, Made, PANIC, Value, Write};
+use super::{Call, Check, End, From, Kind, LoadFailed, Made, PANIC, Tagged, Value, Write};
+use crate::groups::Tag;
 use crate::plan::{LOAD_TIMEOUT, TIMEOUT};
 
 impl Check {
     /// A `set` gets the number of its value too.
-    pub(crate) fn begin(&mut self, process: usize, key: usize, kind: Kind) -> (usize, Value) {
+    pub(crate) fn begin(
+        &mut self,
+        process: usize,
+        key: usize,
+        kind: Kind,
+        tags: &[Tag],
+    ) -> (usize, Value) {
         let (seq, now, call) = (self.seq, self.now, self.calls.len());
         let mut value = Value { id: usize::MAX };
         let mut write = None;
@@ -21,6 +29,7 @@ impl Check {
                 self.made.push(Made {
                     process,
                     key,
+                    tagged: Tagged::new(key, tags, &[]),
                     began: seq,
                     began_at: now,
                     version: self.sources[key],
@@ -32,21 +41,22 @@ impl Check {
             } else {
                 self.place(process, key).removals.push_back(number);
             }
+            let what = if kind == Kind::Set { "set" } else { "remove" };
             self.writes.push(Write {
                 process: Some(process),
-                what: if kind == Kind::Set { "set" } else { "remove" },
-                began: seq,
-                ended: None,
-                applied: None,
-                delivered: vec![None; self.plan.processes],
                 value: (kind == Kind::Set).then_some(value.id),
+                ..self.new_write(what, None)
             });
             self.writes_of[key].push(number);
         }
         let place = self.place(process, key);
         place.open_calls += 1;
-        if write.is_some() {
+        place.claims.remove(&task::try_id());
+        if let Some(write) = write {
             place.touched = seq;
+            if kind == Kind::Set {
+                place.sets.push((write, now));
+            }
         }
         self.calls.push(Call {
             process,
@@ -81,7 +91,9 @@ impl Check {
             // One that is dropped goes on; its end is not seen.
             if let End::Wrote | End::Refused = end {
                 self.writes[write].ended = Some(seq);
-                self.place(process, key).touched = seq;
+                let place = self.place(process, key);
+                place.touched = seq;
+                place.sets.retain(|(unsent, _)| *unsent != write);
             }
         }
         let took = now - began_at - (self.stopped[process] - stopped);

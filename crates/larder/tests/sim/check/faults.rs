@@ -3,7 +3,7 @@
 use larder::remote::Lease;
 
 use super::{Check, Value, Write};
-use crate::plan::TIMEOUT;
+use crate::plan::{CATCH_UP, TIMEOUT};
 use crate::server::is_note;
 
 impl Check {
@@ -32,20 +32,16 @@ impl Check {
 
     /// Returns what stands for the flush, one for each key.
     pub(crate) fn flushed(&mut self) -> Vec<usize> {
-        let (seq, now) = (self.seq, self.now);
+        let applied = Some((self.seq, self.now));
         (0..self.plan.keys)
             .map(|key| {
                 self.lease_lost(key);
                 let number = self.writes.len();
-                self.writes.push(Write {
-                    process: None,
-                    what: "flush",
-                    began: seq,
-                    ended: None,
-                    applied: Some((seq, now)),
-                    delivered: vec![None; self.plan.processes],
-                    value: None,
-                });
+                let flush = Write {
+                    applied,
+                    ..self.new_write("flush", None)
+                };
+                self.writes.push(flush);
                 self.writes_of[key].push(number);
                 number
             })
@@ -85,9 +81,16 @@ impl Check {
             return self.fail(key, "nobody asked for the lease".to_owned());
         };
         let place = &self.places[owner][key];
-        let idle = place.open_calls == 0 && place.running_loads.is_empty() && place.flying == 0;
+        let is_stored_late = place
+            .late_load
+            .is_some_and(|at| self.now <= at + CATCH_UP + TIMEOUT);
+        let idle = place.open_calls == 0
+            && place.running_loads.is_empty()
+            && place.flying == 0
+            && self.stamps_flying[owner] == 0
+            && !is_stored_late;
         let grace = 4 * self.plan.latency.1 + 50;
-        let troubled = self.now < self.trouble[owner] + TIMEOUT + 3_500;
+        let troubled = self.had_trouble(owner, self.now.saturating_sub(TIMEOUT + 3_500));
         if idle && !self.dead[owner] && !troubled && self.now > place.last_active + grace {
             let since = place.last_active;
             self.fail(

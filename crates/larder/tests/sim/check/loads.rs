@@ -1,6 +1,9 @@
 //! Loads: one in a process, and one in the fleet, between invalidations (G1).
 
-use super::{Call, Check, Claimed, From, Made, Seq, Write};
+use tokio::task;
+
+use super::{Call, Check, Claimed, From, Made, Seq, Tagged, Write};
+use crate::groups::Tag;
 use crate::plan::LOAD_TIMEOUT;
 use crate::server::is_note;
 
@@ -14,22 +17,29 @@ fn seq_index(seq: Seq) -> usize {
 }
 
 impl Check {
-    pub(crate) fn load_began(&mut self, call: usize) -> usize {
+    pub(crate) fn load_began(&mut self, call: usize, tags: &[Tag], late: &[Tag]) -> usize {
         let (seq, now, id) = (self.seq, self.now, self.made.len());
-        let Call { process, key, .. } = self.calls[call];
-        if !self.dead[process] {
-            self.check_one_load(call);
-        }
-        let began = self.calls[call].began;
+        let Call {
+            process,
+            key,
+            began,
+            ..
+        } = self.calls[call];
         let place = self.place(process, key);
-        let granted = match place.claim {
-            Some(Claimed::Granted(at)) if place.dropped < began => Some(at),
+        let claim = place.claims.get(&task::try_id()).copied();
+        let granted = match claim {
+            Some(Claimed::Granted(_, at)) if place.dropped < began => Some(at),
             _ => None,
         };
+        if !self.dead[process] {
+            self.check_one_load(call, claim);
+        }
+        let place = self.place(process, key);
         place.running_loads.push(id);
         self.made.push(Made {
             process,
             key,
+            tagged: Tagged::new(key, tags, late),
             began: seq,
             began_at: now,
             version: 0,
@@ -47,7 +57,7 @@ impl Check {
         id
     }
 
-    pub(super) fn check_one_load(&mut self, call: usize) {
+    fn check_one_load(&mut self, call: usize, claim: Option<Claimed>) {
         let Call {
             process,
             key,
@@ -72,8 +82,8 @@ impl Check {
             }
         }
         // A process whose write waits for the server does not ask it about the key.
-        let waits = self.trouble[process] + WRITE_WAITS >= self.now;
-        if let Some(Claimed::Held(by)) = place.claim
+        let waits = self.troubles(process, self.now);
+        if let Some(Claimed::Held(by)) = claim
             && !waits
             && !is_note(by)
             && place.dropped < began
@@ -86,7 +96,7 @@ impl Check {
         }
         for (other, places) in self.places.iter().enumerate() {
             // Two that were granted at once: the first one's was not renewed.
-            let Some(Claimed::Granted(own)) = place.claim else {
+            let Some(Claimed::Granted(_, own)) = claim else {
                 break;
             };
             if other == process || self.dead[other] || place.dropped > began {
@@ -103,11 +113,11 @@ impl Check {
                 };
                 let lost = own < granted
                     || self.leases_lost[key] >= granted
-                    || self.trouble[other] + WRITE_WAITS >= self.calls[leader].began_at
-                    || self.trouble[process] + WRITE_WAITS >= began_at
+                    || self.troubles(other, self.calls[leader].began_at)
+                    || self.troubles(process, began_at)
                     || self.writes_of[key].iter().any(|number| {
-                        let applied = self.writes[*number].applied;
-                        applied.is_some_and(|(applied, _)| applied > granted)
+                        let Write { applied, group, .. } = self.writes[*number];
+                        group.is_none() && applied.is_some_and(|(applied, _)| applied > granted)
                     });
                 if !lost {
                     wrong = Some(format!(
@@ -143,11 +153,13 @@ impl Check {
                 let since = began_at.min(self.calls[leader].began_at);
                 let disturbed = self.disturbed[key] >= since
                     || (process == other && self.lapsed_since(process, since))
-                    || self.trouble[process] + WRITE_WAITS >= since
-                    || self.trouble[other] + WRITE_WAITS >= since
-                    || self.writes_of[key]
-                        .iter()
-                        .any(|number| !self.is_over(&self.writes[*number], since));
+                    || self.troubles(process, since)
+                    || self.troubles(other, since)
+                    // A group's invalidation ends no lease.
+                    || self.writes_of[key].iter().any(|number| {
+                        let write = &self.writes[*number];
+                        write.group.is_none() && !self.is_over(write, since)
+                    });
                 if !disturbed && !self.dead[other] {
                     return Some(format!(
                         "G1: P{process} loads for call {call} beside {}, and nothing happened \
@@ -158,6 +170,16 @@ impl Check {
             }
         }
         None
+    }
+
+    /// Whether the process had trouble with the server, or what follows from it, since then.
+    fn troubles(&self, process: usize, since: u64) -> bool {
+        self.had_trouble(process, since.saturating_sub(WRITE_WAITS))
+    }
+
+    /// A note stands for a second, and loads that it lets begin may follow each other.
+    pub(super) fn note_left(&mut self, key: usize) {
+        self.disturbed[key] = self.disturbed[key].max(self.now + NOTE + LOAD_TIMEOUT);
     }
 
     /// Whether everybody knew of `write` before `since`.
@@ -180,6 +202,7 @@ impl Check {
             made.landed_at = Some(now);
         }
         let (process, key) = (made.process, made.key);
+        let has_late = !made.tagged.late.is_empty();
         if let From::Load {
             running,
             ended,
@@ -192,13 +215,15 @@ impl Check {
             *failed = with_error == Some(true);
         }
         if with_error != Some(false) {
-            // Its note stands for a second, and loads that it lets begin may follow each other.
-            self.disturbed[key] = self.disturbed[key].max(now + NOTE + LOAD_TIMEOUT);
+            self.note_left(key);
         }
         let place = self.place(process, key);
         place.running_loads.retain(|running| *running != id);
         if with_error.is_none() {
             place.dropped = seq;
+        }
+        if has_late && with_error == Some(false) {
+            place.late_load = Some(now);
         }
         place.last_active = now;
     }

@@ -5,15 +5,21 @@
 mod answers;
 mod calls;
 mod faults;
+mod groups;
 mod loads;
 mod requests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use larder::remote::Lease;
-use larder::{LoadError, Outcome};
+use larder::{LoadError, Outcome, Strength};
 use serde::{Deserialize, Serialize};
+use tokio::task;
 
+pub(crate) use groups::Tagged;
+use groups::{GroupCall, Invalidations};
+
+use crate::groups::Group;
 use crate::plan::Plan;
 
 pub(crate) type Seq = u64;
@@ -88,6 +94,7 @@ struct Call {
 struct Made {
     process: usize,
     key: usize,
+    tagged: Tagged,
     began: Seq,
     began_at: u64,
     /// When the source was read, for a load.
@@ -119,9 +126,13 @@ enum From {
 /// Whatever makes older values wrong.
 #[derive(Debug)]
 struct Write {
-    /// `None` for a flush, which nobody in the fleet asked for.
+    /// `None` for a flush or a loss, which nobody in the fleet asked for.
     process: Option<usize>,
     what: &'static str,
+    /// Whose values it makes wrong; `None` for those of one key.
+    group: Option<Group>,
+    /// Whether they may be served as stale all the same.
+    strength: Strength,
     began: Seq,
     ended: Option<Seq>,
     applied: Option<(Seq, u64)>,
@@ -140,17 +151,22 @@ struct Place {
     last_active: u64,
     /// The last change of the key that the process may have known of.
     touched: Seq,
-    /// What the last look at the server for a load came to.
-    claim: Option<Claimed>,
+    /// What each task's last look at the server for a load came to: the task that leads a flight asks
+    /// for its lease and loads.
+    claims: HashMap<Option<task::Id>, Claimed>,
     /// When a load was last dropped: its lease passes to one who waits.
     dropped: Seq,
     /// Removals whose request was not sent yet.
     removals: VecDeque<usize>,
+    /// Those of `set`s, which ask for stamps first, and when they began.
+    sets: Vec<(usize, u64)>,
+    /// When a value with late tags was last loaded: it takes a while until it is stored, or is not.
+    late_load: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claimed {
-    Granted(Seq),
+    Granted(Lease, Seq),
     Held(Lease),
     Value,
     Failed,
@@ -173,6 +189,10 @@ pub(crate) struct Check {
     made: Vec<Made>,
     writes: Vec<Write>,
     writes_of: Vec<Vec<usize>>,
+    group_calls: Vec<GroupCall>,
+    invalidations: BTreeMap<(usize, Group), Invalidations>,
+    /// Requests about stamps on their way, of each process.
+    stamps_flying: Vec<usize>,
     places: Vec<Vec<Place>>,
     /// Each key's source of truth.
     sources: Vec<u64>,
@@ -210,6 +230,9 @@ impl Check {
             made: Vec::new(),
             writes: Vec::new(),
             writes_of: vec![Vec::new(); plan.keys],
+            group_calls: Vec::new(),
+            invalidations: BTreeMap::new(),
+            stamps_flying: vec![0; plan.processes],
             places: (0..plan.processes).map(|_| places()).collect(),
             sources: vec![0; plan.keys],
             owners: BTreeMap::new(),
@@ -259,14 +282,29 @@ impl Check {
             From::Set { .. } => "set",
         };
         format!(
-            "v{id} ({what} by P{} from {} ms on, version {})",
-            made.process, made.began_at, made.version
+            "v{id} ({what} by P{} from {} ms on, version {}, of {:?}, late {:?})",
+            made.process, made.began_at, made.version, made.tagged.groups, made.tagged.late
         )
+    }
+
+    /// One that begins now; nobody's, unless it is said whose.
+    fn new_write(&self, what: &'static str, group: Option<Group>) -> Write {
+        Write {
+            process: None,
+            what,
+            group,
+            strength: Strength::Remove,
+            began: self.seq,
+            ended: None,
+            applied: None,
+            delivered: vec![None; self.plan.processes],
+            value: None,
+        }
     }
 
     /// Whether `id` must not outlive `write`.
     fn is_older(&self, id: usize, write: &Write) -> bool {
-        if write.value == Some(id) {
+        if write.value == Some(id) || !self.bears(id, write) {
             return false;
         }
         let made = &self.made[id];
@@ -276,7 +314,9 @@ impl Check {
                 ended.is_some_and(|ended| ended < write.began)
             }
             From::Load { .. } => made.began < write.began,
-            // Of two writes the server's order counts.
+            // Of two writes the server's order counts, unless the one was over before the other began:
+            // then it comes too late to mean it.
+            From::Set { .. } if write.ended.is_some_and(|end| end < made.began) => false,
             From::Set { write: own } => match (made.applied, write.applied) {
                 (Some(first), Some((second, _))) => first < second,
                 _ => self.writes[own].ended.is_some_and(|end| end < write.began),

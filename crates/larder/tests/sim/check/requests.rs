@@ -1,9 +1,11 @@
 //! What reaches the server and what comes back: what it stores (G2), and who knows of what.
 
 use larder::remote::Acquired;
+use tokio::task;
 
 use super::{Check, Claimed, From, Value};
-use crate::plan::TRUST;
+use crate::groups::Slot;
+use crate::plan::{CATCH_UP, TIMEOUT, TRUST};
 use crate::server::{Reply, Request};
 
 impl Check {
@@ -14,11 +16,21 @@ impl Check {
                 self.owners.insert(lease.as_bytes().to_vec(), process);
                 None
             }
+            Request::Release { lease, .. } => {
+                let claims = &mut self.place(process, key).claims;
+                claims
+                    .retain(|_, claim| !matches!(claim, Claimed::Granted(own, _) if own == lease));
+                None
+            }
             Request::Remove => self.place(process, key).removals.pop_front(),
             Request::Set { value, .. } => {
                 let id = Value::read(value).id;
                 match self.made[id].from {
-                    From::Set { write } => Some(write),
+                    From::Set { write } => {
+                        let sets = &mut self.place(process, key).sets;
+                        sets.retain(|(unsent, _)| *unsent != write);
+                        Some(write)
+                    }
                     From::Load { .. } => None,
                 }
             }
@@ -26,15 +38,29 @@ impl Check {
         }
     }
 
-    pub(crate) fn flies(&mut self, process: usize, key: usize) {
-        self.place(process, key).flying += 1;
+    pub(crate) fn flies(&mut self, process: usize, slot: Slot) {
+        match slot {
+            Slot::Key(key) => self.place(process, key).flying += 1,
+            Slot::Stamp(_) => self.stamps_flying[process] += 1,
+        }
     }
 
-    pub(crate) fn landed(&mut self, process: usize, key: usize) {
+    pub(crate) fn landed(&mut self, process: usize, slot: Slot) {
         let now = self.now;
-        let place = self.place(process, key);
-        place.flying -= 1;
-        place.last_active = now;
+        let keys = match slot {
+            Slot::Key(key) => {
+                self.place(process, key).flying -= 1;
+                key..key + 1
+            }
+            // For which keys it was is not known.
+            Slot::Stamp(_) => {
+                self.stamps_flying[process] -= 1;
+                0..self.plan.keys
+            }
+        };
+        for key in keys {
+            self.place(process, key).last_active = now;
+        }
     }
 
     /// An answer reached its caller.
@@ -54,14 +80,18 @@ impl Check {
             _ => None,
         };
         let place = self.place(process, key);
+        let task = task::try_id();
         match (request, reply) {
-            (Request::Get | Request::Acquire { .. }, None) => place.claim = Some(Claimed::Failed),
-            (Request::Acquire { .. }, Some(Reply::Acquired(acquired))) => {
-                place.claim = Some(match acquired {
-                    Acquired::Granted => Claimed::Granted(granted.unwrap_or(seq)),
+            (Request::Get | Request::Acquire { .. }, None) => {
+                place.claims.insert(task, Claimed::Failed);
+            }
+            (Request::Acquire { lease, .. }, Some(Reply::Acquired(acquired))) => {
+                let claimed = match acquired {
+                    Acquired::Granted => Claimed::Granted(*lease, granted.unwrap_or(seq)),
                     Acquired::Held { by, .. } => Claimed::Held(*by),
                     Acquired::Value(_) => Claimed::Value,
-                });
+                };
+                place.claims.insert(task, claimed);
             }
             // Others may still hear of it later; who sent it knows now.
             (Request::Fill { .. } | Request::Set { .. } | Request::Remove, _) => {
@@ -74,7 +104,7 @@ impl Check {
     /// The server did what it was asked.
     pub(crate) fn applied(
         &mut self,
-        key: usize,
+        (process, key): (usize, usize),
         request: &Request,
         write: Option<usize>,
         reply: &Reply,
@@ -96,6 +126,11 @@ impl Check {
         {
             self.grants.insert(lease.as_bytes().to_vec(), seq);
         }
+        if let (Request::Release { note: Some(_), .. }, Reply::Was(true)) = (request, reply)
+            && self.may_leave_note(process, key)
+        {
+            self.note_left(key);
+        }
         if let (Request::Fill { value, .. }, Reply::Was(true)) = (request, reply) {
             let id = Value::read(value).id;
             if self.made[id].applied.is_some() {
@@ -104,7 +139,8 @@ impl Check {
             self.made[id].applied = Some(seq);
             let later = self.writes_of[key].iter().copied().find(|number| {
                 let write = &self.writes[*number];
-                write.applied.is_some() && self.is_older(id, write)
+                // What is older than a group's invalidation bears a stamp that nobody takes.
+                write.group.is_none() && write.applied.is_some() && self.is_older(id, write)
             });
             if let Some(number) = later {
                 let write = &self.writes[number];
@@ -116,6 +152,14 @@ impl Check {
                 self.fail(key, text);
             }
         }
+    }
+
+    /// Whether a load may have ended with nothing stored although it went well: what its value bears
+    /// was not to be known.
+    fn may_leave_note(&self, process: usize, key: usize) -> bool {
+        let since = self.now.saturating_sub(CATCH_UP + 2 * TIMEOUT);
+        let late = self.places[process][key].late_load;
+        self.had_trouble(process, since) || late.is_some_and(|at| at >= since)
     }
 
     /// A process hears of a change of `key`.

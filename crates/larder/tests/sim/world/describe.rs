@@ -1,11 +1,38 @@
 //! How requests and answers look in the trace.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use larder::remote::{Acquired, Lease, RemoteError};
 
 use super::{State, text};
+use crate::groups::Slot;
 use crate::server::{Reply, Request};
+
+/// How the ids of stamps are called in the trace: by the order in which they were seen.
+#[derive(Default)]
+pub(super) struct StampNames(BTreeMap<Vec<u8>, usize>);
+
+impl StampNames {
+    fn name(&mut self, stamp: &[u8]) -> String {
+        let mut number = |id: &[u8]| {
+            let next = self.0.len() + 1;
+            *self.0.entry(id.to_vec()).or_insert(next)
+        };
+        let (remove, expire) = stamp.split_at(stamp.len() / 2);
+        format!("r{}e{}", number(remove), number(expire))
+    }
+}
+
+fn describe_of_stamp(request: &Request) -> String {
+    match request {
+        Request::GetMany(groups) => format!("get {groups:?}"),
+        Request::Keep { .. } => "keep".to_owned(),
+        Request::Splice { kept: 0, .. } => "replace".to_owned(),
+        Request::Splice { .. } => "replace the expire id".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
 
 impl State {
     pub(super) fn name(&mut self, process: usize, key: usize, lease: &Lease) -> String {
@@ -20,7 +47,11 @@ impl State {
             .clone()
     }
 
-    pub(super) fn describe(&mut self, process: usize, key: usize, request: &Request) -> String {
+    pub(super) fn describe(&mut self, process: usize, slot: Slot, request: &Request) -> String {
+        let key = match slot {
+            Slot::Key(key) => key,
+            Slot::Stamp(_) => return describe_of_stamp(request),
+        };
         match request {
             Request::Get => "get".to_owned(),
             Request::Set { value, .. } => format!("set {}", text(value)),
@@ -40,10 +71,13 @@ impl State {
                 }
                 what
             }
+            Request::GetMany(_) | Request::Keep { .. } | Request::Splice { .. } => {
+                describe_of_stamp(request)
+            }
         }
     }
 
-    pub(super) fn describe_reply(&self, reply: &Reply) -> String {
+    pub(super) fn describe_reply(&mut self, reply: &Reply) -> String {
         match reply {
             Reply::Value(None) => "nothing".to_owned(),
             Reply::Done => "done".to_owned(),
@@ -56,6 +90,14 @@ impl State {
                 let name = name.map_or("a note", |name| name);
                 format!("held by {name} for {left:?}")
             }
+            Reply::Stamp(stamp) => self.stamps.name(stamp),
+            Reply::Stamps(stamps) => {
+                let stamps = stamps.iter().map(|stamp| match stamp {
+                    Some(stamp) => self.stamps.name(stamp),
+                    None => "none".to_owned(),
+                });
+                stamps.collect::<Vec<_>>().join(", ")
+            }
         }
     }
 
@@ -63,19 +105,23 @@ impl State {
     pub(crate) fn hears(
         &mut self,
         process: usize,
-        key: usize,
+        slot: Slot,
         request: &Request,
         answer: Result<&Reply, &RemoteError>,
     ) {
-        self.check.answered(process, key, request, answer.ok());
-        let what = self.describe(process, key, request);
+        match slot {
+            Slot::Key(key) => self.check.answered(process, key, request, answer.ok()),
+            Slot::Stamp(group) => {
+                self.check
+                    .answered_of_stamp(process, group, request, answer.ok());
+            }
+        }
+        let what = self.describe(process, slot, request);
         let answer = match answer {
             Ok(reply) => self.describe_reply(reply),
             Err(RemoteError::Timeout { .. }) => "no answer in time".to_owned(),
             Err(_) => "not connected".to_owned(),
         };
-        self.note(Some(process), Some(key), || {
-            format!("hears {what}: {answer}")
-        });
+        self.note_of(process, slot, || format!("hears {what}: {answer}"));
     }
 }

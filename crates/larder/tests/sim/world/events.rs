@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::link::Sample;
 use super::{Push, State, Telling, stored};
+use crate::groups::Slot;
 use crate::plan::{ASK_TIME_EVERY, Fault, PING_EVERY};
 use crate::server::Reply;
 
@@ -16,7 +17,7 @@ pub(super) enum Event {
     Arrives {
         process: usize,
         epoch: u64,
-        lane: (usize, u64),
+        lane: (Slot, u64),
     },
     Answers {
         process: usize,
@@ -234,8 +235,8 @@ impl State {
         Vec::new()
     }
 
-    pub(super) fn arrives(&mut self, process: usize, epoch: u64, lane: (usize, u64)) {
-        let key = lane.0;
+    pub(super) fn arrives(&mut self, process: usize, epoch: u64, lane: (Slot, u64)) {
+        let slot = lane.0;
         let requests = &mut self.links[process].requests;
         if requests.epoch != epoch {
             return;
@@ -256,8 +257,9 @@ impl State {
         if requests.lanes.get(&lane).is_some_and(VecDeque::is_empty) {
             requests.lanes.remove(&lane);
         }
-        let reply = self.apply(process, key, &waiting);
-        let delay = self.delay(process, key);
+        let reply = self.apply(process, slot, &waiting);
+        let text = self.describe(process, slot, &waiting.request);
+        let delay = self.delay(process, slot, (&text, 1));
         let event = Event::Answers {
             process,
             epoch,
@@ -358,6 +360,12 @@ impl State {
             Push::LeaseChanged(key) => self.tell(process, move |observer| {
                 observer.lease_changed(&stored(key));
             }),
+            Push::StampChanged(group, seq) => {
+                let slot = Slot::Stamp(group);
+                self.note_of(process, slot, || "hears of a change".to_owned());
+                self.check.heard_stamp(process, group, seq);
+                self.tell(process, move |observer| observer.changed(&group.stamp()))
+            }
             Push::Flushed(writes) => {
                 self.note(Some(process), None, || "hears of a flush".to_owned());
                 self.check.heard_all(process, &writes);

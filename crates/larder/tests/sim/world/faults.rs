@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Event, Push, State, text};
+use crate::groups::Group;
 use crate::plan::Fault;
 use crate::server::Store;
+use crate::stamps::Stamps;
 
 impl State {
     pub(super) fn strikes(&mut self, fault: Fault) {
@@ -66,6 +68,7 @@ impl State {
                 }
                 self.store.values.clear();
                 self.store.leases.clear();
+                self.store.stamps = Stamps::default();
                 let writes = self.check.flushed();
                 self.push(&Push::Flushed(writes));
             }
@@ -86,6 +89,7 @@ impl State {
                     self.push(&Push::LeaseChanged(key));
                 }
             }
+            Fault::EvictStamp => self.evicts_stamp(),
             Fault::Jump => {
                 self.ahead += self.rng.pick(&[50, 2_000, 3_600_000]) * 1_000;
                 self.check.jumped();
@@ -99,22 +103,46 @@ impl State {
         }
     }
 
+    /// The server drops a stamp, and tells of it or does not.
+    fn evicts_stamp(&mut self) {
+        let every: Vec<_> = Group::every().collect();
+        let group = self.rng.pick(&every);
+        let told = self.rng.percent(50);
+        if !self.store.stamps.lose(group, told) {
+            return;
+        }
+        self.note(None, None, || format!("    server: drops {group:?}"));
+        if told {
+            let seq = self.check.stamp_lost(group);
+            self.push(&Push::StampChanged(group, seq));
+        }
+    }
+
     /// The server is back after a restart: with everything, with what it had saved, or with nothing.
     pub(super) fn returns(&mut self) {
         self.up = true;
         self.lineage += 1;
         let wrong = self.store.wrong;
-        let values = match self.rng.index(3) {
-            0 => std::mem::take(&mut self.store.values),
+        let (values, mut stamps) = match self.rng.index(3) {
+            0 => (
+                std::mem::take(&mut self.store.values),
+                std::mem::take(&mut self.store.stamps),
+            ),
             1 if !self.saved.is_empty() => {
                 let at = self.rng.index(self.saved.len());
-                self.saved[at].values.clone()
+                let saved = &self.saved[at];
+                (saved.values.clone(), saved.stamps.clone())
             }
-            _ => BTreeMap::new(),
+            _ => <_>::default(),
         };
+        // Some of the stamps may be gone all the same.
+        let share = self.rng.pick(&[0, 0, 0, 30, 100]);
+        let mut lost: Vec<_> = Group::every().collect();
+        lost.retain(|group| self.rng.percent(share) && stamps.lose(*group, true));
         self.store = Store {
             values,
             leases: BTreeMap::new(),
+            stamps,
             wrong,
         };
         let back = self.rng.percent(20);
@@ -132,7 +160,12 @@ impl State {
         let values: Vec<_> = self.store.values.values().map(|(v, _)| v.clone()).collect();
         self.check
             .restarted(values.iter().map(|value| &value[..]), back);
+        for group in &lost {
+            self.check.stamp_lost(*group);
+        }
         let held: Vec<_> = values.iter().map(|value| text(value)).collect();
-        self.note(None, None, || format!("server: back with {held:?}"));
+        self.note(None, None, || {
+            format!("server: back with {held:?} and without {lost:?}")
+        });
     }
 }

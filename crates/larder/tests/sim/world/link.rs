@@ -1,8 +1,9 @@
 //! A process's ways to the server: what is on them, and how they are cut.
 
 use super::{Event, Push, State, Waiting};
+use crate::groups::{Group, Slot};
 use crate::rng::Rng;
-use crate::server::Reply;
+use crate::server::{Reply, Request};
 
 /// One answer to a question for the time, all in microseconds.
 #[derive(Clone, Copy, Debug)]
@@ -55,16 +56,16 @@ impl State {
         self.enqueue(due, Event::Delivers { process, epoch });
     }
 
-    pub(super) fn apply(&mut self, process: usize, key: usize, waiting: &Waiting) -> Reply {
+    pub(super) fn apply(&mut self, process: usize, slot: Slot, waiting: &Waiting) -> Reply {
+        let key = match slot {
+            Slot::Key(key) => key,
+            Slot::Stamp(group) => return self.apply_to_stamp(process, group, waiting),
+        };
         let now = self.server_now();
         let (reply, changed) = self.store.apply(key, &waiting.request, now);
-        let what = self.describe(process, key, &waiting.request);
-        let answer = self.describe_reply(&reply);
-        self.note(Some(process), Some(key), || {
-            format!("    server: {what}: {answer}")
-        });
+        self.note_applied(process, slot, &waiting.request, &reply);
         self.check
-            .applied(key, &waiting.request, waiting.write, &reply);
+            .applied((process, key), &waiting.request, waiting.write, &reply);
         if changed.lease {
             self.push(&Push::LeaseChanged(key));
         }
@@ -74,6 +75,29 @@ impl State {
         reply
     }
 
+    fn apply_to_stamp(&mut self, process: usize, group: Group, waiting: &Waiting) -> Reply {
+        let now = self.server_now();
+        let request = &waiting.request;
+        let (reply, change) = self.store.stamps.apply(group, request, now);
+        self.note_applied(process, Slot::Stamp(group), request, &reply);
+        if change.replaced_a_lost_one {
+            self.check.stamp_lost(group);
+        }
+        let seq = self
+            .check
+            .applied_to_stamp(process, group, request, waiting.write);
+        if change.changed {
+            self.push(&Push::StampChanged(group, seq));
+        }
+        reply
+    }
+
+    fn note_applied(&mut self, process: usize, slot: Slot, request: &Request, reply: &Reply) {
+        let what = self.describe(process, slot, request);
+        let answer = self.describe_reply(reply);
+        self.note_of(process, slot, || format!("    server: {what}: {answer}"));
+    }
+
     /// Ends the connection of requests; of what is on its way the server takes a part, unless it is
     /// away itself.
     pub(super) fn cut_requests(&mut self, process: usize, reaches: bool) {
@@ -81,15 +105,15 @@ impl State {
         let requests = &mut self.links[process].requests;
         requests.up = false;
         requests.epoch += 1;
-        for ((key, _), waiting) in std::mem::take(&mut requests.lanes) {
-            let stream = &mut self.links[process].streams[key];
+        for ((slot, _), waiting) in std::mem::take(&mut requests.lanes) {
+            let mut rng = self.rng_of(process, slot, ("cut", 2));
             let taken = if reaches {
-                stream.index(waiting.len() + 1)
+                rng.index(waiting.len() + 1)
             } else {
                 0
             };
             for waiting in waiting.into_iter().take(taken) {
-                let _lost = self.apply(process, key, &waiting);
+                let _lost = self.apply(process, slot, &waiting);
             }
         }
     }

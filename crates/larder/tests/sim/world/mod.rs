@@ -1,5 +1,6 @@
 //! One server, its processes, and all that happens between them, in the order of virtual time.
 
+mod delay;
 mod describe;
 mod events;
 mod faults;
@@ -11,18 +12,20 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use larder::key::{CacheName, Prefix, StoredKey};
+use larder::key::{CacheName, Prefix, StoredKey, Tenant};
 use larder::remote::{Asked, Lease, Observer, Pushes, RemoteError, ServerTime};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::check::{Check, Seq};
+use crate::groups::{Group, Slot, tenant_of};
 use crate::plan::{ASK_TIME_EVERY, PING_EVERY, Plan};
 use crate::rng::Rng;
 use crate::server::{Reply, Request, Store, Wrong};
 use crate::trace::Trace;
 
+use describe::StampNames;
 use events::Event;
 use link::Sample;
 
@@ -52,6 +55,7 @@ pub(crate) struct State {
     /// How far the server's clock is ahead of the true time, in microseconds.
     ahead: u64,
     links: Vec<Link>,
+    stamps: StampNames,
     queue: BTreeMap<(u64, Seq), Event>,
     events: Seq,
     healed: bool,
@@ -67,8 +71,6 @@ struct Link {
     closed: bool,
     gone: bool,
     tasks: Vec<AbortHandle>,
-    /// One for each key, so that no key's delays depend on another's traffic.
-    streams: Vec<Rng>,
     /// How its leases are called in the trace.
     names: BTreeMap<Vec<u8>, String>,
     leases: Vec<u64>,
@@ -81,7 +83,7 @@ struct Requests {
     epoch: u64,
     frozen_until: u64,
     /// What is on its way to the server. Within a lane the order stays.
-    lanes: BTreeMap<(usize, u64), VecDeque<Waiting>>,
+    lanes: BTreeMap<(Slot, u64), VecDeque<Waiting>>,
     unordered: u64,
     sample: Option<Sample>,
 }
@@ -108,6 +110,8 @@ enum Push {
     Began,
     Changed(usize, Option<usize>),
     LeaseChanged(usize),
+    /// With the number of the event that changed it.
+    StampChanged(Group, Seq),
     Flushed(Vec<usize>),
     /// With when that was.
     Pong(Asked, u64),
@@ -115,7 +119,7 @@ enum Push {
 
 impl World {
     pub(crate) fn new(plan: &Plan, wrong: Wrong) -> Self {
-        let links = (0..plan.processes).map(|process| Link {
+        let links = (0..plan.processes).map(|_| Link {
             requests: Requests::default(),
             pushes: PushLink::default(),
             stopped_until: 0,
@@ -124,9 +128,6 @@ impl World {
             closed: false,
             gone: false,
             tasks: Vec::new(),
-            streams: (0..plan.keys)
-                .map(|key| Rng::of(plan.seed, &[2, process as u64, key as u64]))
-                .collect(),
             names: BTreeMap::new(),
             leases: vec![0; plan.keys],
         });
@@ -144,6 +145,7 @@ impl World {
             lineage: 1,
             ahead: plan.clock,
             links: links.collect(),
+            stamps: StampNames::default(),
             queue: BTreeMap::new(),
             events: 0,
             healed: false,
@@ -226,23 +228,26 @@ impl World {
     pub(crate) fn send(
         &self,
         process: usize,
-        key: usize,
+        slot: Slot,
         request: Request,
     ) -> Result<oneshot::Receiver<Reply>, RemoteError> {
         let mut state = self.state();
-        let write = state.check.sends(process, key, &request);
-        let text = state.describe(process, key, &request);
+        let write = match slot {
+            Slot::Key(key) => state.check.sends(process, key, &request),
+            Slot::Stamp(group) => state.check.sends_stamp(process, group, &request),
+        };
+        let text = state.describe(process, slot, &request);
         let link = &state.links[process];
         if link.closed || link.dead {
             return Err(RemoteError::Closed);
         }
         if !link.requests.up {
-            state.note(Some(process), Some(key), || format!("cannot send {text}"));
+            state.note_of(process, slot, || format!("cannot send {text}"));
             return Err(disconnected());
         }
-        state.note(Some(process), Some(key), || format!("sends {text}"));
+        state.note_of(process, slot, || format!("sends {text}"));
         let (answer, receiver) = oneshot::channel();
-        let delay = state.delay(process, key);
+        let delay = state.delay(process, slot, (&text, 0));
         let ordered = state.plan.ordered || request.is_of_leases();
         let now = state.now;
         let requests = &mut state.links[process].requests;
@@ -252,7 +257,7 @@ impl World {
             requests.unordered += 1;
             requests.unordered
         };
-        let lane = (key, class);
+        let lane = (slot, class);
         requests.lanes.entry(lane).or_default().push_back(Waiting {
             request,
             write,
@@ -363,7 +368,12 @@ impl State {
         key: Option<usize>,
         what: impl FnOnce() -> String,
     ) {
-        self.trace.push(self.now, process, key, what());
+        let slot = key.map(Slot::Key);
+        self.trace.push(self.now, process, slot, what());
+    }
+
+    fn note_of(&mut self, process: usize, slot: Slot, what: impl FnOnce() -> String) {
+        self.trace.push(self.now, Some(process), Some(slot), what());
     }
 
     fn enqueue(&mut self, at: u64, event: Event) {
@@ -382,26 +392,6 @@ impl State {
         let rate = self.plan.seed % 801;
         self.ahead + now + now * rate / 1_000_000 - now * 400 / 1_000_000
     }
-
-    /// How long the next message about a key takes.
-    fn delay(&mut self, process: usize, key: usize) -> u64 {
-        let (low, high) = self.plan.latency;
-        let lags = !self.healed && self.plan.laggards > 0;
-        let stream = &mut self.links[process].streams[key];
-        let delay = stream.between(low, high);
-        if lags && stream.percent(self.plan.laggards) {
-            let delay = stream.between(200, 1_500);
-            self.check.troubled(process, self.now + delay);
-            return delay;
-        }
-        delay
-    }
-
-    /// The same for what is not about a key: alike for all messages of a millisecond.
-    fn delay_now(&self, process: usize, what: u64) -> u64 {
-        let (low, high) = self.plan.latency;
-        Rng::of(self.plan.seed, &[4, process as u64, what, self.now]).between(low, high)
-    }
 }
 
 /// How the caches of the histories are named.
@@ -410,13 +400,9 @@ pub(crate) const NAME: &str = "values";
 /// Where the caches of the histories store a key.
 fn stored(key: usize) -> String {
     let name = CacheName::new(NAME).unwrap();
-    let stored = StoredKey::new(&Prefix::default(), None, &name, &key).unwrap();
+    let tenant = tenant_of(key).map(|tenant| Tenant::new(tenant).unwrap());
+    let stored = StoredKey::new(&Prefix::default(), tenant.as_ref(), &name, &key).unwrap();
     stored.as_str().to_owned()
-}
-
-/// The key that is stored there.
-pub(crate) fn key_of(stored: &StoredKey) -> usize {
-    stored.as_str().rsplit(':').next().unwrap().parse().unwrap()
 }
 
 /// The value at an envelope's end.
