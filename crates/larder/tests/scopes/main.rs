@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod model;
+mod races;
 
 use std::sync::Arc;
 
