@@ -16,6 +16,7 @@ use crate::near::{Engine, NearRef};
 use crate::outcome::Found;
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
+use crate::sweep::{Range, Sweep};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
@@ -323,19 +324,37 @@ where
     }
 
     /// Invalidates everything in this cache, for all tenants; seen from a [`tenant`](Self::tenant),
-    /// what is the tenant's. It is one write, however much there is: see
-    /// [`Larder::clear`](crate::Larder::clear).
+    /// what is the tenant's. It is one write, however much there is, and the [`Sweep`] that is returned
+    /// frees the server's memory in the background: see [`Larder::clear`](crate::Larder::clear).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+    /// users.set(&42, "Ann").await?;
+    /// let _sweep = users.clear().await?;
+    /// assert!(users.get(&42).await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
+    /// As [`Larder::clear`](crate::Larder::clear).
     ///
     /// # Cancel safety
-    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
-    pub async fn clear(&self) -> Result<(), Error> {
-        self.invalidate(Strength::Remove).await
+    /// As [`Larder::clear`](crate::Larder::clear).
+    pub async fn clear(&self) -> Result<Sweep, Error> {
+        self.invalidate(Strength::Remove).await?;
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
+        if tenant.is_none() {
+            self.space.near_clear();
+        }
+        let range = Range::Cache(tenant.clone(), self.space.name.clone());
+        Ok(self.space.sweep(range))
     }
 
-    /// [`clear`](Self::clear), in the strength that is given.
+    /// [`clear`](Self::clear), in the strength that is given and without a sweep.
     ///
     /// # Errors
     /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).

@@ -21,6 +21,7 @@ use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
 use crate::scope::{Scopes, Strength};
 use crate::space::{Server, Shared, Space};
+use crate::sweep::{Range, Sweep};
 use crate::telemetry::CacheStats;
 use crate::value::CacheValue;
 use crate::wire::Schema;
@@ -257,19 +258,69 @@ impl Larder {
     /// from a [`tenant`](Self::tenant), everything of the tenant. Nothing else on the server is
     /// touched.
     ///
-    /// It is one write, however much there is. What the server held is of no use from then on, and
-    /// goes when its time is up.
+    /// It is one write, however much there is. What the server held is of no use from then on; the
+    /// [`Sweep`] that is returned frees its memory in the background.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+    /// users.set(&42, "Ann").await?;
+    ///
+    /// let sweep = larder.clear().await?;
+    /// assert!(users.get(&42).await.is_none());
+    /// sweep.finished().await?; // for who wants to wait for the memory too
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag).
+    /// As [`invalidate_tag`](Self::invalidate_tag). Then no sweep begins; [`sweep`](Self::sweep) lets one
+    /// begin later.
     ///
     /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn clear(&self) -> Result<(), Error> {
-        self.invalidate(Strength::Remove).await
+    /// As [`invalidate_tag`](Self::invalidate_tag). The sweep begins where the future is not dropped
+    /// before its end.
+    pub async fn clear(&self) -> Result<Sweep, Error> {
+        self.invalidate(Strength::Remove).await?;
+        if self.tenant == Ok(None) {
+            self.forget();
+        }
+        Ok(self.sweep())
     }
 
-    /// [`clear`](Self::clear), in the strength that is given.
+    /// Frees the server's memory of what was removed before now: by [`invalidate_tag`](Self::invalidate_tag),
+    /// say, which frees nothing by itself. Seen from a [`tenant`](Self::tenant), what was the tenant's.
+    /// Values that may still be served stay.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// larder.invalidate_tag("team:7").await?;
+    /// let swept = larder.sweep().finished().await?;
+    /// println!("{} values freed, {} bytes", swept.freed, swept.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep(&self) -> Sweep {
+        let range = match &self.tenant {
+            Ok(None) => Range::Everything,
+            Ok(Some(tenant)) => Range::Tenant(tenant.clone()),
+            Err(error) => return Sweep::of_nobody(error.clone()),
+        };
+        self.inner.shared.sweep(range)
+    }
+
+    /// Frees this process's memory of all caches.
+    fn forget(&self) {
+        for open in self.inner.open.lock().values() {
+            open.view.forget();
+        }
+    }
+
+    /// [`clear`](Self::clear), in the strength that is given and without a sweep.
     ///
     /// # Errors
     /// As [`invalidate_tag`](Self::invalidate_tag).
@@ -288,17 +339,19 @@ impl Larder {
         shared.invalidate(of, strength).await
     }
 
-    /// Invalidates everything that has no tenant, in every cache.
+    /// Invalidates everything that has no tenant, in every cache, and frees the server's memory of it as
+    /// [`clear`](Self::clear) does.
     ///
     /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag).
+    /// As [`clear`](Self::clear).
     ///
     /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn clear_untenanted(&self) -> Result<(), Error> {
+    /// As [`clear`](Self::clear).
+    pub async fn clear_untenanted(&self) -> Result<Sweep, Error> {
         let shared = &self.inner.shared;
         let of = |scopes: &Scopes| vec![scopes.untenanted()];
-        shared.invalidate(of, Strength::Remove).await
+        shared.invalidate(of, Strength::Remove).await?;
+        Ok(shared.sweep(Range::Untenanted))
     }
 
     /// Closes the larder: waits for what is under way, for ten seconds at most, ends the connections
@@ -325,6 +378,7 @@ impl Larder {
     /// until it is called again or the larder is dropped.
     pub async fn close_within(&self, patience: Duration) -> bool {
         let shared = &self.inner.shared;
+        shared.sweeper.close();
         let all_ended = timeout(patience, shared.gate.close()).await.is_ok();
         if !all_ended {
             tracing::warn!(
@@ -336,9 +390,7 @@ impl Larder {
         // Before the memory is emptied: what lands later must not stay there.
         shared.gate.end();
         shared.remote.close().await;
-        for open in self.inner.open.lock().values() {
-            open.view.forget();
-        }
+        self.forget();
         all_ended
     }
 

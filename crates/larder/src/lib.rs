@@ -367,6 +367,7 @@ mod outcome;
 pub mod remote;
 mod scope;
 mod space;
+pub mod sweep;
 mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -392,6 +393,7 @@ pub use options::{Coherence, Refresh};
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};
 pub use scope::Strength;
+pub use sweep::{Sweep, SweepProgress};
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};

@@ -113,6 +113,7 @@ impl LarderBuilder {
             timeout,
             gate: Arc::default(),
             runtime: Handle::current(),
+            sweeper: Arc::default(),
         });
         let larder = Larder {
             inner: Arc::new(Inner {

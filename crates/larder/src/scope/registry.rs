@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::forgotten::Forgotten;
+use super::names;
 use super::stripes::{self, Stripes};
 use crate::key::{CacheName, Prefix, StoredKey, Tag, Tenant};
 use crate::load::{Proof, Watch};
@@ -166,39 +167,28 @@ impl Scopes {
     }
 
     pub(crate) fn everything(&self) -> Arc<Scope> {
-        self.scope("all", true, true)
+        self.scope(names::EVERYTHING, true, true)
     }
 
     pub(crate) fn untenanted(&self) -> Arc<Scope> {
-        self.scope("untenanted", true, true)
+        self.scope(names::UNTENANTED, true, true)
     }
 
     pub(crate) fn tenant(&self, tenant: &Tenant) -> Arc<Scope> {
-        self.scope(&format!("tenant:{}", tenant.escaped()), false, false)
+        self.scope(&names::tenant(tenant.escaped()), false, false)
     }
 
     /// A cache, of all tenants or of one.
     pub(crate) fn cache(&self, tenant: Option<&Tenant>, name: &CacheName) -> Arc<Scope> {
-        let name = name.escaped();
-        match tenant {
-            None => self.scope(&format!("name:{name}"), true, true),
-            Some(tenant) => {
-                let tenant = tenant.escaped();
-                self.scope(&format!("tenant:{tenant}:name:{name}"), false, false)
-            }
-        }
+        let of = names::cache(tenant.map(Tenant::escaped), name.escaped());
+        // There are few caches, and as many caches of tenants as there are tenants.
+        self.scope(&of, tenant.is_none(), tenant.is_none())
     }
 
     /// A tag, of all tenants or of one.
     pub(crate) fn tag(&self, tenant: Option<&Tenant>, tag: &Tag) -> Arc<Scope> {
-        let tag = tag.escaped();
-        match tenant {
-            None => self.scope(&format!("tag:{tag}"), false, false),
-            Some(tenant) => {
-                let tenant = tenant.escaped();
-                self.scope(&format!("tenant:{tenant}:tag:{tag}"), false, false)
-            }
-        }
+        let of = names::tag(tenant.map(Tenant::escaped), tag.escaped());
+        self.scope(&of, false, false)
     }
 
     /// What every value of a cache bears, without its tags.

@@ -31,6 +31,7 @@ use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::scope::{Borne, Scopes};
+use crate::sweep::Sweeper;
 use crate::telemetry::Counters;
 use crate::time::{Clock, MAX_TTL, Tick};
 use crate::unwind::caught;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) local: Mutex<Vec<Weak<Scopes>>>,
     /// Writes that the server has not heard of yet, where there is one.
     pub(crate) recovery: Option<Arc<Recovery>>,
+    /// What frees the server's memory of what was removed.
+    pub(crate) sweeper: Arc<Sweeper>,
 }
 
 impl Shared {
