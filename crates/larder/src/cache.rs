@@ -16,7 +16,7 @@ use crate::near::{Engine, NearRef};
 use crate::outcome::Found;
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
-use crate::sweep::{Range, Sweep};
+use crate::sweep::{Pattern, Range, Removed, Sweep};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
@@ -216,6 +216,60 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         self.entry(key).remove().await
+    }
+
+    /// Removes every value whose key looks like `pattern`, for all tenants; seen from a
+    /// [`tenant`](Self::tenant), the tenant's. `*` stands for any characters, none included, `?` for
+    /// exactly one (a Unicode scalar value), and everything else for itself.
+    ///
+    /// Matched is what the key reads, not how it is stored: of a text the text itself, however long; of an
+    /// integer its digits; of anything else its canonical JSON, such as `["team",7]`.
+    ///
+    /// After it returned `Ok`, no call of this process gets one of these values, and no load of such a
+    /// key that began before is stored, in any process (G2). Others may serve them from their memory until
+    /// they are told, as with [`remove`](Self::remove). Values that are stored while it runs may be removed
+    /// too.
+    ///
+    /// It looks through all keys of the server, in small steps that hold nobody up, several times: some
+    /// seconds where there are millions. To remove together what belongs together, tags are the better
+    /// way: [`Larder::invalidate_tag`](crate::Larder::invalidate_tag) is one write. A pattern of nothing
+    /// but `*` is [`clear`](Self::clear).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let pages: larder::Cache<String, String> = larder.cache("pages").build()?;
+    /// pages.set("team:7:home", "…").await?;
+    /// pages.set("team:8:home", "…").await?;
+    ///
+    /// let removed = pages.remove_matching("team:7:*").await?;
+    /// assert_eq!(removed.values, 1);
+    /// assert!(!pages.exists("team:7:home").await);
+    /// assert!(pages.exists("team:8:home").await);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] where the pattern is empty or longer than 1,024 bytes. Where the server cannot
+    /// be reached in between, the whole cache is invalidated instead, which is one write: if that
+    /// cannot be written either it waits for the server, as [`Error::Pending`], and this process believes
+    /// none of its values until then.
+    ///
+    /// # Cancel safety
+    /// Once polled, it goes on to its end even where the future is dropped.
+    pub async fn remove_matching(&self, pattern: impl AsRef<str>) -> Result<Removed, Error> {
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?.as_ref();
+        let pattern = Pattern::new(pattern.as_ref())?;
+        if pattern.is_all() {
+            self.clear().await?;
+            return Ok(Removed {
+                is_whole: true,
+                ..Removed::default()
+            });
+        }
+        self.space.remove_matching(tenant, pattern).await
     }
 
     /// The value under `key`, loaded where there is none.

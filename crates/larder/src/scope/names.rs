@@ -24,6 +24,19 @@ pub(crate) fn tag(of: Option<&str>, tag: &str) -> String {
     }
 }
 
+/// What is told of where keys of this cache were removed by a pattern. It is no scope, nothing bears it,
+/// and nothing lies there.
+pub(crate) fn patterns(cache: &str) -> String {
+    format!("{PATTERNS}{cache}")
+}
+
+const PATTERNS: &str = "pattern:";
+
+/// The cache whose keys were removed by a pattern, where that is what is told.
+pub(super) fn of_patterns(name: &str) -> Option<&str> {
+    name.strip_prefix(PATTERNS)
+}
+
 /// What a value bears that lies in this cache, tenant and name as in its stored key, in the order of
 /// its stamps.
 pub(crate) fn borne<'a>(

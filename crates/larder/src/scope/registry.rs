@@ -145,9 +145,12 @@ impl Scopes {
     /// What changed on the server, with its number in the watch's count: a stamp's change reaches its
     /// scope.
     pub(crate) fn heard(&self, key: &str, seq: u64) {
-        if !key.starts_with(&*self.stamps) {
+        let Some(name) = key.strip_prefix(&*self.stamps) else {
             return;
-        }
+        };
+        // What is near of a cache may match a pattern. Its stamp stays, and so do values that others find.
+        let of_patterns = names::of_patterns(name).map(|cache| [&*self.stamps, cache].concat());
+        let key = of_patterns.as_deref().unwrap_or(key);
         let forgotten = self.forgotten.of(key);
         // Before the scope is looked for: one that is made from now on begins with this change.
         forgotten.note(seq);

@@ -6,6 +6,7 @@
 mod groups;
 mod judge;
 mod look;
+mod matching;
 mod read;
 mod stamps;
 mod write;

@@ -31,6 +31,8 @@
 mod free;
 mod ledger;
 mod look;
+mod matching;
+mod pattern;
 mod range;
 mod run;
 mod sweeper;
@@ -46,6 +48,8 @@ use crate::space::{Shared, Space};
 use look::Looker;
 use run::{Ended, Run};
 
+pub(crate) use matching::Matching;
+pub(crate) use pattern::Pattern;
 pub(crate) use range::Range;
 pub(crate) use sweeper::Sweeper;
 
@@ -70,6 +74,20 @@ pub struct SweepProgress {
     pub bytes: u64,
     /// Whether it has ended, if by its end or by the larder's.
     pub is_done: bool,
+}
+
+/// What a removal by pattern took: see [`Cache::remove_matching`](crate::Cache::remove_matching).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Removed {
+    /// Values that were removed: on the server, or in memory where there is none.
+    pub values: u64,
+    /// Loads under way that will not be stored. Those of keys that are stored under a hash are among
+    /// them, whatever they read.
+    pub loads: u64,
+    /// Whether the whole cache was cleared, since the pattern is `*`, or the server did not answer in
+    /// between. Then nothing was counted.
+    pub is_whole: bool,
 }
 
 impl Sweep {

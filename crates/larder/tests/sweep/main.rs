@@ -13,6 +13,7 @@ mod common;
 
 mod bounds;
 mod clear;
+mod patterns;
 
 use larder::remote::{Deadline, MemoryRemote, Remote};
 use larder::{Cache, Larder};
