@@ -96,6 +96,12 @@ pub enum Error {
         /// The most that it may have.
         max: usize,
     },
+    /// Only a tenant can be erased.
+    #[error(
+        "only a tenant can be erased: say which, as in `larder.tenant(\"acme\").erase()`, or `clear` \
+         the rest"
+    )]
+    NoTenant,
     /// A pattern of keys is empty or too long.
     #[error(
         "the pattern {pattern:?} has {len} bytes; it may have 1 to {max} bytes, in which `*` stands for \

@@ -1,6 +1,7 @@
 //! The larder: one for a process. It owns the way to the server and opens caches.
 
 mod builder;
+mod groups;
 
 use std::any::{Any, type_name};
 use std::collections::HashMap;
@@ -15,13 +16,11 @@ use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::Config;
 use crate::error::Error;
 use crate::health::{CacheHealth, Health, NearTrust};
-use crate::key::{CacheKey, CacheName, Tag, Tenant};
+use crate::key::{CacheKey, CacheName, Tenant};
 use crate::load::Lessor;
 use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
-use crate::scope::{Scopes, Strength};
 use crate::space::{Server, Shared, Space};
-use crate::sweep::{Range, Sweep};
 use crate::telemetry::CacheStats;
 use crate::value::CacheValue;
 use crate::wire::Schema;
@@ -76,6 +75,7 @@ trait View: Send + Sync {
     fn usage(&self) -> NearUsage;
     fn stats(&self) -> CacheStats;
     fn forget(&self);
+    fn forget_tenant(&self, tenant: &Tenant);
 }
 
 impl<K, V> View for Space<K, V>
@@ -93,6 +93,10 @@ where
 
     fn forget(&self) {
         self.near_clear();
+    }
+
+    fn forget_tenant(&self, tenant: &Tenant) {
+        self.forget_where(|key| key.tenant.as_ref() == Some(tenant));
     }
 }
 
@@ -201,159 +205,6 @@ impl Larder {
         }
     }
 
-    /// Invalidates every value of any cache that has this tag; seen from a [`tenant`](Self::tenant),
-    /// those of the tenant. Loads that are under way are not stored with it.
-    ///
-    /// After it returned `Ok`, no call of this process gets one of them (G2). Others see it as soon as
-    /// they hear of it: see [`Coherence`](crate::Coherence).
-    ///
-    /// ```
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), larder::Error> {
-    /// let larder = larder::Larder::in_memory().await?;
-    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
-    /// users.entry(&42).tags(["team:7"]).set("Ann").await?;
-    ///
-    /// larder.invalidate_tag("team:7").await?;
-    /// assert!(users.get(&42).await.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// Where the name of the tag or the tenant cannot be, or the server did not confirm it:
-    /// [`Error::Pending`]. It is tried again then, and this process believes none of the values.
-    ///
-    /// # Cancel safety
-    /// Once polled, it goes on to its end even where the future is dropped.
-    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<(), Error> {
-        self.invalidate_tags([tag], Strength::Remove).await
-    }
-
-    /// Invalidates the values of several tags, each whole.
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag). All of them are tried, and the first failure is
-    /// returned.
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn invalidate_tags<T: AsRef<str>>(
-        &self,
-        tags: impl IntoIterator<Item = T>,
-        strength: Strength,
-    ) -> Result<(), Error> {
-        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
-        let tags = tags.into_iter().map(|tag| Tag::new(tag.as_ref()));
-        let tags = tags.collect::<Result<Vec<_>, _>>()?;
-        let shared = &self.inner.shared;
-        let of = |scopes: &Scopes| {
-            let scope = |tag| scopes.tag(tenant.as_ref(), tag);
-            tags.iter().map(scope).collect()
-        };
-        shared.invalidate(of, strength).await
-    }
-
-    /// Invalidates everything under the larder's prefix, in every cache and for every tenant; seen
-    /// from a [`tenant`](Self::tenant), everything of the tenant. Nothing else on the server is
-    /// touched.
-    ///
-    /// It is one write, however much there is. What the server held is of no use from then on; the
-    /// [`Sweep`] that is returned frees its memory in the background.
-    ///
-    /// ```
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), larder::Error> {
-    /// let larder = larder::Larder::in_memory().await?;
-    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
-    /// users.set(&42, "Ann").await?;
-    ///
-    /// let sweep = larder.clear().await?;
-    /// assert!(users.get(&42).await.is_none());
-    /// sweep.finished().await?; // for who wants to wait for the memory too
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag). Then no sweep begins; [`sweep`](Self::sweep) lets one
-    /// begin later.
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag). The sweep begins where the future is not dropped
-    /// before its end.
-    pub async fn clear(&self) -> Result<Sweep, Error> {
-        self.invalidate(Strength::Remove).await?;
-        if self.tenant == Ok(None) {
-            self.forget();
-        }
-        Ok(self.sweep())
-    }
-
-    /// Frees the server's memory of what was removed before now: by [`invalidate_tag`](Self::invalidate_tag),
-    /// say, which frees nothing by itself. Seen from a [`tenant`](Self::tenant), what was the tenant's.
-    /// Values that may still be served stay.
-    ///
-    /// ```
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), larder::Error> {
-    /// let larder = larder::Larder::in_memory().await?;
-    /// larder.invalidate_tag("team:7").await?;
-    /// let swept = larder.sweep().finished().await?;
-    /// println!("{} values freed, {} bytes", swept.freed, swept.bytes);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn sweep(&self) -> Sweep {
-        let range = match &self.tenant {
-            Ok(None) => Range::Everything,
-            Ok(Some(tenant)) => Range::Tenant(tenant.clone()),
-            Err(error) => return Sweep::of_nobody(error.clone()),
-        };
-        self.inner.shared.sweep(range)
-    }
-
-    /// Frees this process's memory of all caches.
-    fn forget(&self) {
-        for open in self.inner.open.lock().values() {
-            open.view.forget();
-        }
-    }
-
-    /// [`clear`](Self::clear), in the strength that is given and without a sweep.
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn invalidate(&self, strength: Strength) -> Result<(), Error> {
-        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
-        let shared = &self.inner.shared;
-        let of = |scopes: &Scopes| {
-            vec![match tenant {
-                Some(tenant) => scopes.tenant(tenant),
-                None => scopes.everything(),
-            }]
-        };
-        shared.invalidate(of, strength).await
-    }
-
-    /// Invalidates everything that has no tenant, in every cache, and frees the server's memory of it as
-    /// [`clear`](Self::clear) does.
-    ///
-    /// # Errors
-    /// As [`clear`](Self::clear).
-    ///
-    /// # Cancel safety
-    /// As [`clear`](Self::clear).
-    pub async fn clear_untenanted(&self) -> Result<Sweep, Error> {
-        let shared = &self.inner.shared;
-        let of = |scopes: &Scopes| vec![scopes.untenanted()];
-        shared.invalidate(of, Strength::Remove).await?;
-        Ok(shared.sweep(Range::Untenanted))
-    }
-
     /// Closes the larder: waits for what is under way, for ten seconds at most, ends the connections
     /// and empties the memory. Afterwards lookups miss, loaders run without the cache, and writes
     /// return [`Error::Closed`]. Closing again does nothing.
@@ -403,6 +254,13 @@ impl Larder {
     #[cfg(feature = "valkey")]
     pub fn remote_client(&self) -> Option<crate::remote::valkey::Client> {
         Some(self.inner.valkey.as_ref()?.client())
+    }
+
+    /// Frees this process's memory of all caches.
+    fn forget(&self) {
+        for open in self.inner.open.lock().values() {
+            open.view.forget();
+        }
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {

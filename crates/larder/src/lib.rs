@@ -393,7 +393,7 @@ pub use options::{Coherence, Refresh};
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};
 pub use scope::Strength;
-pub use sweep::{Removed, Sweep, SweepProgress};
+pub use sweep::{Erased, Removed, Sweep, SweepProgress};
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};

@@ -165,8 +165,13 @@ impl Scopes {
     /// Takes note of a change of a scope: nothing of it that is kept near, or being loaded, counts
     /// any more.
     pub(crate) fn change(&self, scope: &Scope) {
-        let mark = self.watch.mark(&scope.key);
-        self.heard(scope.key.as_str(), mark.seq());
+        self.note_change(&scope.key);
+    }
+
+    /// The same, of the stamp that lies under `key`.
+    pub(crate) fn note_change(&self, key: &StoredKey) {
+        let mark = self.watch.mark(key);
+        self.heard(key.as_str(), mark.seq());
     }
 
     pub(crate) fn everything(&self) -> Arc<Scope> {

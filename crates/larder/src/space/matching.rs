@@ -93,13 +93,17 @@ where
 
     /// Voids the flights of matching keys, and removes their near entries; what it removed.
     fn forget_matching(&self, tenant: Option<&Tenant>, pattern: &Pattern) -> Removed {
-        let matches = |key: &NearKey<K>| {
+        self.forget_where(|key| {
             let is_covered = tenant.is_none() || key.tenant.as_ref() == tenant;
             // A key that cannot be written is stored nowhere.
             is_covered && readable(&key.key).is_ok_and(|text| pattern.matches(&text))
-        };
+        })
+    }
+
+    /// Voids the flights of these keys, and removes their near entries; what it removed.
+    pub(crate) fn forget_where(&self, is_meant: impl Fn(&NearKey<K>) -> bool) -> Removed {
         let mut removed = Removed::default();
-        for key in self.table.keys().iter().filter(|key| matches(key)) {
+        for key in self.table.keys().iter().filter(|key| is_meant(key)) {
             removed.loads += 1;
             self.failures.forget(&key.as_ref());
             self.table.void(&key.as_ref(), || {
@@ -110,7 +114,7 @@ where
             return removed;
         };
         for (key, expires) in near.walk() {
-            if matches(&key) && near.remove(&key.as_ref()) && self.now() < expires {
+            if is_meant(&key) && near.remove(&key.as_ref()) && self.now() < expires {
                 removed.values += 1;
             }
         }

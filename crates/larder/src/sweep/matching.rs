@@ -4,7 +4,6 @@
 //! second, and by then its lease is gone, so it stores nothing more.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::walk::Walk;
 use super::{Looker, Removed};
 use crate::key::{Place, Spot, StoredKey, readable_of};
 use crate::load::Watch;
-use crate::remote::{LEASE_LEN, Lease, Remote, RemoteError, RemoteFuture, Sighting};
+use crate::remote::{LEASE_LEN, Lease, RemoteError, RemoteFuture, Sighting};
 use crate::space::Shared;
 use crate::wire::Head;
 
@@ -134,9 +133,8 @@ impl Matching<'_> {
     ) -> Result<u64, RemoteError> {
         let found = |spot: &Spot<'_>| StoredKey::found(looker.prefix, spot.whole);
         let keys: Vec<StoredKey> = spots.iter().map(found).collect();
-        let remote: &Arc<dyn Remote> = looker.remote;
-        let remove = |key| remote.remove(key, looker.deadline());
-        let answers = all(keys.iter().map(remove).collect()).await;
+        let removal = |key| looker.remote.remove(key, looker.deadline());
+        let answers = all(keys.iter().map(removal).collect()).await;
         for key in &keys {
             // What was read meanwhile may be what was there before.
             let _mark = self.watch.mark(key);

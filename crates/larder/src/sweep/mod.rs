@@ -28,6 +28,7 @@
 //!
 //! The protocol is in `docs/decisions/0007-what-is-cleared-is-swept.md`.
 
+mod erase;
 mod free;
 mod ledger;
 mod look;
@@ -48,6 +49,8 @@ use crate::space::{Shared, Space};
 use look::Looker;
 use run::{Ended, Run};
 
+pub use erase::Erased;
+pub(crate) use erase::Erasure;
 pub(crate) use matching::Matching;
 pub(crate) use pattern::Pattern;
 pub(crate) use range::Range;

@@ -211,8 +211,8 @@ mod tests {
             queue.join(tenant(of));
         }
         assert_eq!(queue.waiting.len(), MAX_WAITING + 1);
-        let last = &queue.waiting[MAX_WAITING];
-        assert!(last.0 == Range::Everything);
-        assert!(Arc::ptr_eq(&queue.join(tenant(5_000)), &last.1));
+        let (range, last) = queue.waiting[MAX_WAITING].clone();
+        assert!(range == Range::Everything);
+        assert!(Arc::ptr_eq(&queue.join(tenant(5_000)), &last));
     }
 }

@@ -13,6 +13,7 @@ mod common;
 
 mod bounds;
 mod clear;
+mod erase;
 mod patterns;
 
 use larder::remote::{Deadline, MemoryRemote, Remote};

@@ -44,15 +44,12 @@ impl MemoryRemote {
 
     pub(super) fn head_now(&self, key: &str, len: usize) -> Option<Bytes> {
         let now = self.0.clock.now();
-        let there = match leased(key) {
-            Some(of) => {
-                let leases = self.0.leases.lock();
-                Bytes::copy_from_slice(leases.of(of, now)?.0.as_bytes())
-            }
-            None => {
-                let entry = self.0.entries.get(key)?;
-                (now < entry.expires).then_some(entry.value)?
-            }
+        let there = if let Some(of) = leased(key) {
+            let leases = self.0.leases.lock();
+            Bytes::copy_from_slice(leases.of(of, now)?.0.as_bytes())
+        } else {
+            let entry = self.0.entries.get(key)?;
+            (now < entry.expires).then_some(entry.value)?
         };
         Some(there.slice(..len.min(there.len())))
     }
