@@ -1,11 +1,10 @@
 //! Deletes all that the server holds of a tenant, and looks whether that is so.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::Looker;
+use super::look::Patience;
 use super::range::Range;
 use super::walk::Walk;
 use crate::key::{Place, StoredKey, Tenant};
@@ -35,9 +34,6 @@ pub struct Erased {
     /// What lies under the tenant's keys and is not larder's. It is left alone.
     pub foreign: u64,
 }
-
-/// Between two attempts at a page that failed.
-const PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -92,19 +88,11 @@ impl Erasure<'_> {
         // Last: as long as the stamp stands, what bears an older one is known to be outdated.
         unders.push(stamps.as_str().to_owned());
         let mut walk = Walk::through(unders);
-        let mut failing: Option<Instant> = None;
+        let mut patience = Patience::of(self.shared);
         loop {
-            match self.step(pass, &mut walk, &looker, erased).await {
-                Ok(true) => failing = None,
-                Ok(false) => return Ok(()),
-                Err(RemoteError::Closed) => return Err(RemoteError::Closed),
-                Err(error) => {
-                    let since = *failing.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= self.shared.timeout {
-                        return Err(error);
-                    }
-                    sleep(PAUSE).await;
-                }
+            let step = self.step(pass, &mut walk, &looker, erased).await;
+            if patience.after(step).await? == Some(false) {
+                return Ok(());
             }
         }
     }

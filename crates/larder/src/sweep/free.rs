@@ -13,9 +13,10 @@ use crate::wire::{HEADER_LEN, Head};
 
 /// Between two pages: others have the server to themselves for longer than the sweep has it.
 const PAUSE: Duration = Duration::from_millis(1);
-/// What a freed value costs beyond that: about 30,000 are freed a second. Each is told to all processes,
-/// whose near entries of its mark have to be read once more; at this rate that is once in two seconds.
-const PAUSE_A_VALUE: Duration = Duration::from_micros(32);
+/// What a freed value costs beyond that, so that about 30,000 are freed a second. Each is told to all
+/// processes, whose near entries of its mark have to be read once more: at this rate each of them once in
+/// two seconds.
+const PAUSE_A_VALUE: Duration = Duration::from_micros(16);
 
 /// A sweep under way. Each step is a page; one that failed is done again.
 pub(super) struct Freeing {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::{Instant, sleep};
 
 use crate::key::Prefix;
 use crate::remote::{Deadline, Remote, RemoteError, Sighting};
@@ -21,6 +22,51 @@ pub(super) struct Looker<'a> {
     pub(super) remote: &'a Arc<dyn Remote>,
     pub(super) prefix: &'a Prefix,
     timeout: Duration,
+}
+
+/// Between two attempts at a step that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether asking again is in vain: the server does not let this user, or does not know the command.
+pub(super) fn is_lasting(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::Refused { code, .. } if code == "NOPERM" || code == "ERR")
+}
+
+/// How long a server that does not answer is asked again: for as long as one call may take, anew after
+/// each answer.
+pub(super) struct Patience {
+    timeout: Duration,
+    failing: Option<Instant>,
+}
+
+impl Patience {
+    pub(super) fn of(shared: &Shared) -> Self {
+        Self {
+            timeout: shared.timeout,
+            failing: None,
+        }
+    }
+
+    /// Waits a little after a failure; the failure again, where that is in vain.
+    pub(super) async fn after<T>(
+        &mut self,
+        step: Result<T, RemoteError>,
+    ) -> Result<Option<T>, RemoteError> {
+        let error = match step {
+            Ok(done) => {
+                self.failing = None;
+                return Ok(Some(done));
+            }
+            Err(error) => error,
+        };
+        let since = *self.failing.get_or_insert_with(Instant::now);
+        let is_closed = matches!(error, RemoteError::Closed);
+        if is_closed || is_lasting(&error) || since.elapsed() >= self.timeout {
+            return Err(error);
+        }
+        sleep(PAUSE).await;
+        Ok(None)
+    }
 }
 
 impl<'a> Looker<'a> {

@@ -5,11 +5,10 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
 
+use super::look::Patience;
 use super::pattern::Pattern;
 use super::range::Range;
 use super::walk::Walk;
@@ -24,8 +23,6 @@ use crate::wire::Head;
 const ROUNDS: usize = 2;
 /// Values that are removed at once.
 const AT_ONCE: usize = 64;
-/// Between two attempts at a page that failed.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A removal under way.
 pub(crate) struct Matching<'a> {
@@ -41,19 +38,11 @@ impl Matching<'_> {
         let mut removed = Removed::default();
         for _ in 0..ROUNDS {
             let mut walk = Walk::through(self.range.values_and_leases(looker.prefix));
-            let mut failing: Option<Instant> = None;
+            let mut patience = Patience::of(shared);
             loop {
-                match self.step(&mut walk, &looker, &mut removed).await {
-                    Ok(true) => failing = None,
-                    Ok(false) => break,
-                    Err(RemoteError::Closed) => return Err(RemoteError::Closed),
-                    Err(error) => {
-                        let since = *failing.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= shared.timeout {
-                            return Err(error);
-                        }
-                        sleep(PAUSE).await;
-                    }
+                let step = self.step(&mut walk, &looker, &mut removed).await;
+                if patience.after(step).await? == Some(false) {
+                    break;
                 }
             }
         }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::free::Freeing;
+use super::look::is_lasting;
 use super::range::Range;
 use super::run::{Ended, Run};
 use super::{Looker, Sweep};
@@ -174,11 +175,6 @@ async fn through(larder: &Weak<Shared>, sweeper: &Sweeper, range: &Range, run: &
             return Ended::Closed;
         }
     }
-}
-
-/// Whether asking again is in vain: the server does not let this user, or does not know the command.
-fn is_lasting(error: &RemoteError) -> bool {
-    matches!(error, RemoteError::Refused { code, .. } if code == "NOPERM" || code == "ERR")
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(crate) struct Site {
 }
 
 enum Store {
-    Server(Server),
+    Server(Box<Server>),
     Memory(MemoryRemote),
 }
 
@@ -40,7 +40,7 @@ impl Site {
         Self {
             here: larder(&server).await,
             there: larder(&server).await,
-            store: Store::Server(server),
+            store: Store::Server(Box::new(server)),
         }
     }
 
