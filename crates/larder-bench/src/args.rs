@@ -5,15 +5,18 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage|clear [options]
 
   --seconds S      near, remote, batch: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
+                   clear: how long the idle server is probed (default 5)
   --rounds N       near, remote, batch: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
+                   clear: how often the tenant is cleared before it is swept (default 15)
   --callers N      stampede: how many callers in all (default 10000)
-  --server KIND    stampede, fence, outage: valkey (the default) or redis
+  --entries N      clear: how many entries the tenant has, and others as many (default 1000000)
+  --server KIND    stampede, fence, outage, clear: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a few seconds: shows that it runs, not how fast";
@@ -27,16 +30,18 @@ pub(crate) enum Bench {
     Stampede,
     Fence,
     Outage,
+    Clear,
 }
 
 impl Bench {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Near,
         Self::Remote,
         Self::Batch,
         Self::Stampede,
         Self::Fence,
         Self::Outage,
+        Self::Clear,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -47,6 +52,7 @@ impl Bench {
             Self::Stampede => "stampede",
             Self::Fence => "fence",
             Self::Outage => "outage",
+            Self::Clear => "clear",
         }
     }
 
@@ -60,6 +66,7 @@ impl Bench {
             Self::Stampede => (15, 0.0),
             Self::Fence => (4_000, 0.0),
             Self::Outage => (1, 10.0),
+            Self::Clear => (15, 5.0),
         }
     }
 
@@ -70,6 +77,7 @@ impl Bench {
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),
+            Self::Clear => (3, 0.3),
         }
     }
 }
@@ -80,6 +88,7 @@ pub(crate) struct Args {
     pub(crate) short: bool,
     pub(crate) rounds: usize,
     pub(crate) callers: usize,
+    pub(crate) entries: usize,
     pub(crate) server: Kind,
     seconds: f64,
     cases: String,
@@ -99,6 +108,7 @@ impl Args {
             short: false,
             rounds,
             callers: 10_000,
+            entries: 1_000_000,
             server: Kind::Valkey,
             seconds,
             cases: String::new(),
@@ -108,6 +118,7 @@ impl Args {
             if option == "--short" {
                 args.short = true;
                 (args.rounds, args.seconds) = bench.short();
+                args.entries = 10_000;
                 continue;
             }
             let value = words
@@ -127,6 +138,7 @@ impl Args {
                 }
                 "--rounds" => args.rounds = number(10_000_000)?,
                 "--callers" => args.callers = number(100_000)?,
+                "--entries" => args.entries = number(10_000_000)?,
                 "--server" => {
                     let kind = Kind::ALL.into_iter().find(|kind| kind.to_string() == value);
                     args.server = kind.ok_or_else(wrong)?;

@@ -10,6 +10,7 @@
 
 mod args;
 mod batch;
+mod clear;
 mod clock;
 mod fence;
 mod member;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Bench::Stampede => stampede::run(&args, &mut report),
         Bench::Fence => fence::run(&args, &mut report),
         Bench::Outage => outage::run(&args, &mut report),
+        Bench::Clear => clear::run(&args, &mut report),
     };
     report.show();
     match outcome {
@@ -71,6 +73,7 @@ fn serve(orders: Orders) -> Result<(), Failure> {
     match orders.role() {
         stampede::ROLE => stampede::serve(orders),
         fence::ROLE => fence::serve(orders),
+        clear::ROLE => clear::serve(orders),
         role => Err(format!("no role is called {role}").into()),
     }
 }

@@ -18,6 +18,7 @@ use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
+use crate::sweep::{Pattern, Range, Removed, Sweep};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
@@ -217,6 +218,60 @@ where
         self.entry(key).remove().await
     }
 
+    /// Removes every value whose key looks like `pattern`, for all tenants; seen from a
+    /// [`tenant`](Self::tenant), the tenant's. `*` stands for any characters, none included, `?` for
+    /// exactly one (a Unicode scalar value), and everything else for itself.
+    ///
+    /// Matched is what the key reads, not how it is stored: of a text the text itself, however long; of an
+    /// integer its digits; of anything else its canonical JSON, such as `["team",7]`.
+    ///
+    /// After it returned `Ok`, no call of this process gets one of these values, and no load of such a
+    /// key that began before is stored, in any process (G2). Others may serve them from their memory until
+    /// they are told, as with [`remove`](Self::remove). Values that are stored while it runs may be removed
+    /// too.
+    ///
+    /// It looks through all keys of the server, in small steps that hold nobody up, several times: some
+    /// seconds where there are millions. To remove together what belongs together, tags are the better
+    /// way: [`Larder::invalidate_tag`](crate::Larder::invalidate_tag) is one write. A pattern of nothing
+    /// but `*` is [`clear`](Self::clear).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let pages: larder::Cache<String, String> = larder.cache("pages").build()?;
+    /// pages.set("team:7:home", "…").await?;
+    /// pages.set("team:8:home", "…").await?;
+    ///
+    /// let removed = pages.remove_matching("team:7:*").await?;
+    /// assert_eq!(removed.values, 1);
+    /// assert!(!pages.exists("team:7:home").await);
+    /// assert!(pages.exists("team:8:home").await);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] where the pattern is empty or longer than 1,024 bytes. Where the server cannot
+    /// be reached in between, the whole cache is invalidated instead, which is one write: if that
+    /// cannot be written either it waits for the server, as [`Error::Pending`], and this process believes
+    /// none of its values until then.
+    ///
+    /// # Cancel safety
+    /// Once polled, it goes on to its end even where the future is dropped.
+    pub async fn remove_matching(&self, pattern: impl AsRef<str>) -> Result<Removed, Error> {
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?.as_ref();
+        let pattern = Pattern::new(pattern.as_ref())?;
+        if pattern.is_all() {
+            self.clear().await?;
+            return Ok(Removed {
+                is_whole: true,
+                ..Removed::default()
+            });
+        }
+        self.space.remove_matching(tenant, pattern).await
+    }
+
     /// The value under `key`, loaded where there is none.
     ///
     /// However many callers ask at once, one load runs, and all share what it brings (G1): the value,
@@ -320,19 +375,37 @@ where
     }
 
     /// Invalidates everything in this cache, for all tenants; seen from a [`tenant`](Self::tenant),
-    /// what is the tenant's. It is one write, however much there is: see
-    /// [`Larder::clear`](crate::Larder::clear).
+    /// what is the tenant's. It is one write, however much there is, and the [`Sweep`] that is returned
+    /// frees the server's memory in the background: see [`Larder::clear`](crate::Larder::clear).
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+    /// users.set(&42, "Ann").await?;
+    /// let _sweep = users.clear().await?;
+    /// assert!(users.get(&42).await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
+    /// As [`Larder::clear`](crate::Larder::clear).
     ///
     /// # Cancel safety
-    /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).
-    pub async fn clear(&self) -> Result<(), Error> {
-        self.invalidate(Strength::Remove).await
+    /// As [`Larder::clear`](crate::Larder::clear).
+    pub async fn clear(&self) -> Result<Sweep, Error> {
+        self.invalidate(Strength::Remove).await?;
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
+        if tenant.is_none() {
+            self.space.near_clear();
+        }
+        let range = Range::Cache(tenant.clone(), self.space.name.clone());
+        Ok(self.space.sweep(range))
     }
 
-    /// [`clear`](Self::clear), in the strength that is given.
+    /// [`clear`](Self::clear), in the strength that is given and without a sweep.
     ///
     /// # Errors
     /// As [`Larder::invalidate_tag`](crate::Larder::invalidate_tag).

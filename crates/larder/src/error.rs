@@ -96,6 +96,25 @@ pub enum Error {
         /// The most that it may have.
         max: usize,
     },
+    /// Only a tenant can be erased.
+    #[error(
+        "only a tenant can be erased: say which, as in `larder.tenant(\"acme\").erase()`, or `clear` \
+         the rest"
+    )]
+    NoTenant,
+    /// A pattern of keys is empty or too long.
+    #[error(
+        "the pattern {pattern:?} has {len} bytes; it may have 1 to {max} bytes, in which `*` stands for \
+         any characters, `?` for one, and everything else for itself"
+    )]
+    Pattern {
+        /// How it begins.
+        pattern: String,
+        /// Its length, in bytes.
+        len: usize,
+        /// The longest allowed, in bytes.
+        max: usize,
+    },
     /// The server did not confirm a write. What it held before is removed as soon as it can be
     /// reached; until then this process does not believe what the server says of the key.
     #[error("cannot {operation} {key} yet: {source}")]

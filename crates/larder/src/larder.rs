@@ -1,36 +1,32 @@
 //! The larder: one for a process. It owns the way to the server and opens caches.
 
+mod builder;
+mod groups;
+
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
-use crate::config::{Backend, Config};
+use crate::config::Config;
 use crate::error::Error;
 use crate::health::{CacheHealth, Health, NearTrust};
-use crate::key::{CacheKey, CacheName, Tag, Tenant};
-use crate::load::{Lessor, Recovery, Watch};
+use crate::key::{CacheKey, CacheName, Tenant};
+use crate::load::Lessor;
 use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
-use crate::remote::{NoRemote, Observer, Pushes, Remote, RemoteState};
-use crate::scope::{Scopes, Strength};
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
-use crate::time::Clock;
 use crate::value::CacheValue;
 use crate::wire::Schema;
 
-/// What a call grants to its remote work where no server is configured (a remote given in code).
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+pub use builder::LarderBuilder;
 
-/// How long what is known of changes counts after the server's last answer.
-const TRUST: Duration = Duration::from_secs(1);
 /// How long a close waits for what is under way: a call's remote work at its default timeout, and
 /// some more, as a container's grace period of 30 seconds has to do for the rest of the program too.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -79,6 +75,7 @@ trait View: Send + Sync {
     fn usage(&self) -> NearUsage;
     fn stats(&self) -> CacheStats;
     fn forget(&self);
+    fn forget_tenant(&self, tenant: &Tenant);
 }
 
 impl<K, V> View for Space<K, V>
@@ -96,6 +93,10 @@ where
 
     fn forget(&self) {
         self.near_clear();
+    }
+
+    fn forget_tenant(&self, tenant: &Tenant) {
+        self.forget_where(|key| key.tenant.as_ref() == Some(tenant));
     }
 }
 
@@ -204,107 +205,6 @@ impl Larder {
         }
     }
 
-    /// Invalidates every value of any cache that has this tag; seen from a [`tenant`](Self::tenant),
-    /// those of the tenant. Loads that are under way are not stored with it.
-    ///
-    /// After it returned `Ok`, no call of this process gets one of them (G2). Others see it as soon as
-    /// they hear of it: see [`Coherence`](crate::Coherence).
-    ///
-    /// ```
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), larder::Error> {
-    /// let larder = larder::Larder::in_memory().await?;
-    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
-    /// users.entry(&42).tags(["team:7"]).set("Ann").await?;
-    ///
-    /// larder.invalidate_tag("team:7").await?;
-    /// assert!(users.get(&42).await.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// Where the name of the tag or the tenant cannot be, or the server did not confirm it:
-    /// [`Error::Pending`]. It is tried again then, and this process believes none of the values.
-    ///
-    /// # Cancel safety
-    /// Once polled, it goes on to its end even where the future is dropped.
-    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<(), Error> {
-        self.invalidate_tags([tag], Strength::Remove).await
-    }
-
-    /// Invalidates the values of several tags, each whole.
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag). All of them are tried, and the first failure is
-    /// returned.
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn invalidate_tags<T: AsRef<str>>(
-        &self,
-        tags: impl IntoIterator<Item = T>,
-        strength: Strength,
-    ) -> Result<(), Error> {
-        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
-        let tags = tags.into_iter().map(|tag| Tag::new(tag.as_ref()));
-        let tags = tags.collect::<Result<Vec<_>, _>>()?;
-        let shared = &self.inner.shared;
-        let of = |scopes: &Scopes| {
-            let scope = |tag| scopes.tag(tenant.as_ref(), tag);
-            tags.iter().map(scope).collect()
-        };
-        shared.invalidate(of, strength).await
-    }
-
-    /// Invalidates everything under the larder's prefix, in every cache and for every tenant; seen
-    /// from a [`tenant`](Self::tenant), everything of the tenant. Nothing else on the server is
-    /// touched.
-    ///
-    /// It is one write, however much there is. What the server held is of no use from then on, and
-    /// goes when its time is up.
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn clear(&self) -> Result<(), Error> {
-        self.invalidate(Strength::Remove).await
-    }
-
-    /// [`clear`](Self::clear), in the strength that is given.
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn invalidate(&self, strength: Strength) -> Result<(), Error> {
-        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
-        let shared = &self.inner.shared;
-        let of = |scopes: &Scopes| {
-            vec![match tenant {
-                Some(tenant) => scopes.tenant(tenant),
-                None => scopes.everything(),
-            }]
-        };
-        shared.invalidate(of, strength).await
-    }
-
-    /// Invalidates everything that has no tenant, in every cache.
-    ///
-    /// # Errors
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    ///
-    /// # Cancel safety
-    /// As [`invalidate_tag`](Self::invalidate_tag).
-    pub async fn clear_untenanted(&self) -> Result<(), Error> {
-        let shared = &self.inner.shared;
-        let of = |scopes: &Scopes| vec![scopes.untenanted()];
-        shared.invalidate(of, Strength::Remove).await
-    }
-
     /// Closes the larder: waits for what is under way, for ten seconds at most, ends the connections
     /// and empties the memory. Afterwards lookups miss, loaders run without the cache, and writes
     /// return [`Error::Closed`]. Closing again does nothing.
@@ -329,6 +229,7 @@ impl Larder {
     /// until it is called again or the larder is dropped.
     pub async fn close_within(&self, patience: Duration) -> bool {
         let shared = &self.inner.shared;
+        shared.sweeper.close();
         let all_ended = timeout(patience, shared.gate.close()).await.is_ok();
         if !all_ended {
             tracing::warn!(
@@ -340,9 +241,7 @@ impl Larder {
         // Before the memory is emptied: what lands later must not stay there.
         shared.gate.end();
         shared.remote.close().await;
-        for open in self.inner.open.lock().values() {
-            open.view.forget();
-        }
+        self.forget();
         all_ended
     }
 
@@ -355,6 +254,13 @@ impl Larder {
     #[cfg(feature = "valkey")]
     pub fn remote_client(&self) -> Option<crate::remote::valkey::Client> {
         Some(self.inner.valkey.as_ref()?.client())
+    }
+
+    /// Frees this process's memory of all caches.
+    fn forget(&self) {
+        for open in self.inner.open.lock().values() {
+            open.view.forget();
+        }
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -455,130 +361,5 @@ impl fmt::Debug for Larder {
             .field("config", &self.inner.config)
             .field("tenant", &self.tenant)
             .finish_non_exhaustive()
-    }
-}
-
-/// Builds a [`Larder`] of given parts.
-#[derive(Debug, Default)]
-#[must_use = "a larder is built by `build()`"]
-pub struct LarderBuilder {
-    config: Option<Config>,
-    remote: Option<Arc<dyn Remote>>,
-    clock: Clock,
-}
-
-impl LarderBuilder {
-    /// The configuration. The default is [`Config::builder`]'s: in memory.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = Some(config);
-        self
-    }
-
-    /// The remote tier, in place of the configuration's backend.
-    pub fn remote(mut self, remote: impl Remote) -> Self {
-        self.remote = Some(Arc::new(remote));
-        self
-    }
-
-    /// The clock, for tests that move time by hand.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Builds the larder, and waits for the end of the first attempt to connect.
-    ///
-    /// # Errors
-    /// As [`Larder::from_env`].
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub async fn build(self) -> Result<Larder, Error> {
-        let config = match self.config {
-            Some(config) => config,
-            None => Config::builder().build()?,
-        };
-        let enabled = config.enabled && (config.backend != Backend::None || self.remote.is_some());
-        #[cfg(feature = "valkey")]
-        let mut valkey = None;
-        let remote: Arc<dyn Remote> = match (self.remote, &config.server) {
-            (Some(remote), _) => remote,
-            (None, None) => Arc::new(NoRemote),
-            #[cfg(feature = "valkey")]
-            (None, Some(server)) => {
-                use crate::remote::valkey::Valkey;
-                let connected = Arc::new(Valkey::connect(server, self.clock.clone()).await?);
-                valkey = Some(Arc::clone(&connected));
-                connected
-            }
-            #[cfg(not(feature = "valkey"))]
-            (None, Some(_)) => {
-                return Err(Error::FeatureMissing {
-                    feature: "valkey",
-                    what: format!("backend {:?}", config.backend),
-                });
-            }
-        };
-        let timeout = config
-            .server
-            .as_ref()
-            .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
-        let watch = Arc::new(Watch::new(self.clock.clone(), TRUST));
-        let scopes = Scopes::new(config.prefix.clone(), Arc::clone(&watch));
-        watch.tells(&scopes);
-        let recovery = if enabled && remote.stores() {
-            let observer: Weak<dyn Observer> = Arc::<Watch>::downgrade(&watch);
-            watch.told(remote.watch(&config.prefix, observer));
-            // So that the first values that are read may be kept. Past the timeout they are not.
-            let _ = tokio::time::timeout(timeout, watch.settled()).await;
-            let (remote, clock) = (Arc::clone(&remote), self.clock.clone());
-            Some(Recovery::new(remote, clock, Handle::current(), timeout))
-        } else {
-            // Nobody else writes.
-            watch.told(Pushes::AtOnce);
-            None
-        };
-        let shared = Arc::new(Shared {
-            recovery,
-            enabled,
-            prefix: config.prefix.clone(),
-            clock: self.clock,
-            watch,
-            scopes,
-            local: Mutex::default(),
-            remote,
-            timeout,
-            gate: Arc::default(),
-            runtime: Handle::current(),
-        });
-        let larder = Larder {
-            inner: Arc::new(Inner {
-                config,
-                shared,
-                open: Mutex::default(),
-                #[cfg(feature = "valkey")]
-                valkey,
-            }),
-            tenant: Ok(None),
-        };
-        if larder.inner.config.require_remote {
-            larder.require_remote().await?;
-        }
-        Ok(larder)
-    }
-}
-
-impl Larder {
-    async fn require_remote(&self) -> Result<(), Error> {
-        let remote = self.health().await.remote;
-        if remote.state == RemoteState::Up {
-            return Ok(());
-        }
-        self.close().await;
-        Err(Error::RemoteRequired {
-            reason: remote
-                .last_error
-                .unwrap_or_else(|| format!("{} is {:?}", remote.address, remote.state)),
-        })
     }
 }

@@ -365,7 +365,7 @@
 //! | [G7 no shared clock](guide::g7_no_shared_clock) | ages are differences of one server's times | after a restart of the server its values are stale at best |
 //! | [G8 cancel-safe](guide::g8_cancel_safe) | any future may be dropped at any await; a panic of a loader is an error for its callers; one in a `Serialize`, a `Deserialize` or a weigher costs no more than the storing | one in a key's `Hash` or `Eq` ends the caller's task |
 //! | [G9 rolling deploys](guide::g9_rolling_deploys) | a stored value that this program cannot read is a counted miss; with [versions](CacheBuilder::schema) declared, a load of the older program does not overwrite the newer one's value | `set` and `remove` always do |
-//! | [G10 nothing foreign is touched](guide::g10_nothing_foreign) | only keys under the prefix are named, one at a time | whoever writes under the prefix by hand may lose what was written |
+//! | [G10 nothing foreign is touched](guide::g10_nothing_foreign) | only keys under the prefix are touched, and what a sweep frees is first recognised as larder's | whoever writes under the prefix by hand may lose what was written |
 
 #![cfg_attr(
     not(test),
@@ -400,6 +400,7 @@ mod outcome;
 pub mod remote;
 mod scope;
 mod space;
+pub mod sweep;
 mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -426,6 +427,7 @@ pub use options::{Coherence, Refresh};
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};
 pub use scope::Strength;
+pub use sweep::{Erased, Removed, Sweep, SweepProgress};
 pub use telemetry::CacheStats;
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};

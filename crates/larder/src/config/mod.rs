@@ -47,7 +47,7 @@
 //!
 //! ```text
 //! ACL SETUSER app on >password ~cache:* +get +mget +getrange +set +del +unlink +strlen +pttl +pexpire
-//!     +multi +exec +eval +evalsha +time +select +info +ping +client|tracking
+//!     +multi +exec +eval +evalsha +scan +time +select +info +ping +client|tracking
 //! ```
 //!
 //! - Without `CLIENT TRACKING` or `PING` larder cannot hear of what other processes write: it asks the
@@ -55,6 +55,9 @@
 //!   [`Health::near`](crate::Health::near) says so.
 //! - Without `EVAL` and `EVALSHA`, and the commands that the scripts call, nothing that a loader brings
 //!   is stored on the server, and nothing can be removed.
+//! - Without `SCAN` a clear is seen all the same, and its values stay on the server until their time is
+//!   over; a removal by pattern clears the whole cache; no tenant can be erased. `SCAN` knows no limit by
+//!   key: this user can see the names of others' keys. Larder asks for those under its prefix only.
 //! - Without `TIME` nobody could say how old a value is, so it is an error at start. So is `SELECT`
 //!   where the database is not 0; with 0 it is not needed.
 //! - Without `INFO`, a value from before a restart of the server is not known as such, and counts as

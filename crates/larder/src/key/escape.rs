@@ -58,6 +58,25 @@ impl Alphabet {
     }
 }
 
+/// What the escaped `text` stands for; `None` where no text was ever escaped like that.
+pub(super) fn unescape(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return Some(text.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let (high, low) = (digit()?, digit()?);
+        bytes.push(u8::try_from(high << 4 | low).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Whether `text` is a number as an integer key writes it, or with leading zeros: `-?[0-9]+`.
 pub(super) fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -85,6 +104,18 @@ mod tests {
         assert_eq!(escaped(&NAME, "tenant", true), "%74enant");
         assert_eq!(escaped(&NAME, "{x", true), "%7Bx");
         assert_eq!(escaped(&KEY, "", true), "");
+    }
+
+    #[test]
+    fn what_was_escaped_comes_back() {
+        for text in ["", "a", "a:b{c}%~*? é", "%25", "42"] {
+            for first in [false, true] {
+                assert_eq!(unescape(&escaped(&KEY, text, first)).unwrap(), text);
+            }
+        }
+        for wrong in ["%", "%4", "%4x", "%FF"] {
+            assert_eq!(unescape(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -87,6 +87,15 @@ impl StoredKey {
         }
     }
 
+    /// One that was found on the server, under this prefix.
+    pub(crate) fn found(prefix: &Prefix, text: &str) -> Self {
+        Self {
+            text: text.into(),
+            original: None,
+            prefix: prefix.len(),
+        }
+    }
+
     /// The stored key.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -120,6 +120,7 @@ mod error;
 mod escape;
 mod layout;
 mod parts;
+mod place;
 mod scalar;
 mod text;
 
@@ -131,6 +132,7 @@ pub use any::AnyKey;
 pub use error::KeyError;
 pub use layout::StoredKey;
 pub use parts::{CacheName, NameError, Part, Prefix, PrefixError, Tag, Tenant};
+pub(crate) use place::{Place, Spot, readable, readable_of};
 
 /// The longest canonical JSON of a key, in bytes.
 const MAX_CANONICAL: usize = 64 * 1024;

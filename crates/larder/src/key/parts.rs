@@ -16,6 +16,11 @@ const TENANT: &str = "tenant:";
 /// What can stand behind the prefix in place of a cache name.
 const RESERVED: [&str; 4] = ["tenant", "lease", "stamp", "bounded"];
 
+/// Whether no tenant and no cache's name stands like this in a stored key.
+pub(super) fn is_reserved(part: &str) -> bool {
+    RESERVED.contains(&part)
+}
+
 /// What each key on the server begins with, so that several programs can share one.
 ///
 /// Two programs are apart if neither's prefix begins with the other's: with `app:` and `app:test:`,

@@ -152,6 +152,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
         forget();
     }
 
+    /// The keys that have a flight now.
+    pub(crate) fn keys(&self) -> Vec<NearKey<K>>
+    where
+        K: Clone,
+    {
+        let mut keys = Vec::new();
+        for shard in &self.shards {
+            keys.extend(shard.lock().keys().cloned());
+        }
+        keys
+    }
+
     /// Joins the flight of `key`, or begins one. `near` looks into the near tier once more,
     /// under the lock that a landing flight stores under; `shares` says whether what a flight
     /// brings that looked at the server then, with this proof, may go to a caller who comes now.

@@ -171,6 +171,15 @@ impl Watch {
         tokio::time::timeout(patience, told).await.is_ok()
     }
 
+    /// How long another process may go on to trust what it knew before a change.
+    pub(crate) fn lag(&self) -> Duration {
+        if self.trusted_until() == Tick(u64::MAX) {
+            // Told at once; or nothing is told, and so nothing trusted.
+            return Duration::ZERO;
+        }
+        self.bound
+    }
+
     fn stripe(&self, key: &str) -> usize {
         (self.hasher.hash_one(key) >> 24) as usize % self.marks.len()
     }

@@ -65,6 +65,12 @@ pub enum RemoteError {
         /// The longest value that is sent, in bytes.
         max: usize,
     },
+    /// A scan cannot go on where it was: what it went over is not what it was, as after a restart.
+    #[error("{address} has restarted since the scan began, so its place is lost")]
+    CursorLost {
+        /// Host and port, or the socket's path.
+        address: String,
+    },
     /// A write of this process that concerns the key waits to reach the server.
     #[error("a write that this depends on has not reached the server yet")]
     Pending,

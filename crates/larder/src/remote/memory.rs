@@ -1,5 +1,7 @@
 //! A remote in the memory of this process, shared by all larders that hold a clone of it.
 
+mod scan;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
@@ -12,8 +14,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::{
-    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
-    RemoteHealth, RemoteState, ServerInfo, ServerTime,
+    Acquired, Claim, Cursor, Deadline, Lease, Observer, Page, Pushes, Remote, RemoteError,
+    RemoteFuture, RemoteHealth, RemoteState, ServerInfo, ServerTime, Sighting,
 };
 use crate::key::{Prefix, StoredKey};
 use crate::time::{Clock, MAX_TTL, Tick};
@@ -103,7 +105,7 @@ impl MemoryRemote {
     fn set_now(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Result<(), RemoteError> {
         let mut leases = self.0.leases.lock();
         self.put(key, value, ttl)?;
-        leases.end(key);
+        leases.end(key.as_str());
         drop(leases);
         self.tell_changed(key);
         Ok(())
@@ -113,7 +115,7 @@ impl MemoryRemote {
         let now = self.0.clock.now();
         let mut leases = self.0.leases.lock();
         let removed = self.0.entries.remove(key.as_str());
-        leases.end(key);
+        leases.end(key.as_str());
         drop(leases);
         self.tell_changed(key);
         removed.is_some_and(|(_, entry)| now < entry.expires)
@@ -167,14 +169,17 @@ impl MemoryRemote {
         {
             return Acquired::Value(value);
         }
-        if let Some((by, left)) = leases.of(key, now)
+        if let Some((by, left)) = leases.of(key.as_str(), now)
             && by != *claim.lease
         {
             return Acquired::Held { by, left };
         }
         leases.put(key, *claim.lease, now, claim.ttl);
         drop(leases);
-        self.tell(|observer| observer.lease_changed(key.as_str()), key);
+        self.tell(
+            |observer| observer.lease_changed(key.as_str()),
+            key.as_str(),
+        );
         Acquired::Granted
     }
 
@@ -201,7 +206,7 @@ impl MemoryRemote {
             return Ok(self.get_now(key) == Some(value));
         }
         self.put(key, value, ttl)?;
-        leases.end(key);
+        leases.end(key.as_str());
         drop(leases);
         self.tell_changed(key);
         Ok(true)
@@ -215,20 +220,23 @@ impl MemoryRemote {
         }
         match note {
             Some((note, ttl)) => leases.put(key, note, now, ttl),
-            None => leases.end(key),
+            None => leases.end(key.as_str()),
         }
         drop(leases);
-        self.tell(|observer| observer.lease_changed(key.as_str()), key);
+        self.tell(
+            |observer| observer.lease_changed(key.as_str()),
+            key.as_str(),
+        );
         true
     }
 
     fn tell_changed(&self, key: &StoredKey) {
-        self.tell(|observer| observer.changed(key.as_str()), key);
+        self.tell(|observer| observer.changed(key.as_str()), key.as_str());
     }
 
-    fn tell(&self, what: impl Fn(&dyn Observer), key: &StoredKey) {
+    fn tell(&self, what: impl Fn(&dyn Observer), key: &str) {
         for watched in &*self.0.watched.read() {
-            if key.as_str().starts_with(watched.prefix.as_str())
+            if key.starts_with(watched.prefix.as_str())
                 && let Some(observer) = watched.observer.upgrade()
             {
                 what(&*observer);
@@ -239,32 +247,49 @@ impl MemoryRemote {
 
 #[derive(Default)]
 struct Leases {
-    held: HashMap<Box<str>, (Lease, Tick)>,
+    held: HashMap<Box<str>, Held>,
     /// How many there may be before those are thrown out whose time has passed.
     tidy_at: usize,
 }
 
+struct Held {
+    lease: Lease,
+    ends: Tick,
+    /// Where it would lie on a server.
+    key: Box<str>,
+}
+
 impl Leases {
-    fn of(&self, key: &StoredKey, now: Tick) -> Option<(Lease, Duration)> {
-        let (lease, ends) = *self.held.get(key.as_str())?;
-        (now < ends).then(|| (lease, ends.since(now)))
+    fn of(&self, key: &str, now: Tick) -> Option<(Lease, Duration)> {
+        let held = self.held.get(key)?;
+        (now < held.ends).then(|| (held.lease, held.ends.since(now)))
     }
 
     fn is(&self, key: &StoredKey, lease: &Lease, now: Tick) -> bool {
-        self.of(key, now).is_some_and(|(held, _)| held == *lease)
+        let held = self.of(key.as_str(), now);
+        held.is_some_and(|(held, _)| held == *lease)
+    }
+
+    fn live(&self, now: Tick) -> impl Iterator<Item = (&str, &Held)> {
+        let live = self.held.iter().filter(move |(_, held)| now < held.ends);
+        live.map(|(key, held)| (&**key, held))
     }
 
     fn put(&mut self, key: &StoredKey, lease: Lease, now: Tick, ttl: Duration) {
         if self.held.len() >= self.tidy_at {
-            self.held.retain(|_, (_, ends)| now < *ends);
+            self.held.retain(|_, held| now < held.ends);
             self.tidy_at = 2 * self.held.len() + 64;
         }
-        self.held
-            .insert(key.as_str().into(), (lease, now.plus(ttl)));
+        let held = Held {
+            lease,
+            ends: now.plus(ttl),
+            key: key.lease_key().into(),
+        };
+        self.held.insert(key.as_str().into(), held);
     }
 
-    fn end(&mut self, key: &StoredKey) {
-        self.held.remove(key.as_str());
+    fn end(&mut self, key: &str) {
+        self.held.remove(key);
     }
 }
 
@@ -377,6 +402,35 @@ impl Remote for MemoryRemote {
         _: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(ready(Ok(self.release_now(key, lease, note))))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        under: &'a str,
+        cursor: Option<&'a Cursor>,
+        count: usize,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(ready(Ok(self.scan_now(under, cursor, count))))
+    }
+
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        len: usize,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        let heads = keys.iter().map(|key| self.head_now(key, len));
+        Box::pin(ready(Ok(heads.collect())))
+    }
+
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
+        let gone = sightings.iter().map(|sighting| self.discard_now(sighting));
+        Box::pin(ready(Ok(gone.collect())))
     }
 
     fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {

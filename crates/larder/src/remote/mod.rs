@@ -11,6 +11,7 @@ mod lease;
 mod memory;
 mod none;
 mod observer;
+mod scan;
 #[cfg(feature = "valkey")]
 pub mod valkey;
 
@@ -28,6 +29,7 @@ pub use self::lease::{Acquired, Claim, LEASE_LEN, Lease};
 pub use self::memory::MemoryRemote;
 pub use self::none::NoRemote;
 pub use self::observer::{Asked, Observer, Pushes};
+pub use self::scan::{Cursor, Page, Sighting};
 use crate::key::{Prefix, StoredKey};
 
 /// What the methods of [`Remote`] return.
@@ -179,6 +181,51 @@ pub trait Remote: Debug + Send + Sync + 'static {
         note: Option<(Lease, Duration)>,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>>;
+
+    /// A part of the keys that begin with `under`, from `cursor` on, or from the beginning; about
+    /// `count` of them are looked at, so that the server is held for a short time only.
+    ///
+    /// - Who goes on until there is no next place is given every key that was there all the while;
+    ///   of those that came or went meanwhile some, and any of them more than once.
+    /// - Leases are given too, as the keys that they lie under:
+    ///   [`StoredKey::lease_key`](crate::key::StoredKey::lease_key).
+    /// - No character in `under` means anything but itself.
+    ///
+    /// # Errors
+    /// Where the server could not be asked, or refused. [`RemoteError::CursorLost`] where it does not
+    /// know the place any more: then the scan has to begin anew.
+    fn scan<'a>(
+        &'a self,
+        under: &'a str,
+        cursor: Option<&'a Cursor>,
+        count: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>>;
+
+    /// How what lies under these keys begins, `len` bytes of each at most, in their order. `None` for
+    /// a key under which there is nothing, or no value but something that others put there. The keys
+    /// are as [`scan`](Self::scan) gives them.
+    ///
+    /// # Errors
+    /// Where the server could not be asked, or refused; all are answered together or not at all.
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        len: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>>;
+
+    /// Removes what lies under each of these keys if it still begins with what was seen there;
+    /// whether it did, in their order. Each is one step of its own. Observers hear of those that went;
+    /// the lease of a value stays as it is.
+    ///
+    /// # Errors
+    /// Where the server did not confirm it. Any of them may be gone all the same.
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>>;
 
     /// Lets `observer` hear of all changes under `prefix`, until it is dropped or the remote is
     /// closed. Without this, near tiers of several processes are not kept in step by pushes.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Acquired, Claim, Deadline, Lease, Remote, RemoteError, RemoteFuture, RemoteHealth, RemoteState,
-    ServerTime,
+    Acquired, Claim, Cursor, Deadline, Lease, Page, Remote, RemoteError, RemoteFuture,
+    RemoteHealth, RemoteState, ServerTime, Sighting,
 };
 use crate::key::StoredKey;
 
@@ -109,6 +109,33 @@ impl Remote for NoRemote {
         _: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(ready(Ok(true)))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a Cursor>,
+        _: usize,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(ready(Ok(Page::default())))
+    }
+
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        _: usize,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(ready(Ok(vec![None; keys.len()])))
+    }
+
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
+        Box::pin(ready(Ok(vec![false; sightings.len()])))
     }
 
     fn server_time(&self) -> Option<ServerTime> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::forgotten::Forgotten;
+use super::names;
 use super::stripes::{self, Stripes};
 use crate::key::{CacheName, Prefix, StoredKey, Tag, Tenant};
 use crate::load::{Proof, Watch};
@@ -144,9 +145,12 @@ impl Scopes {
     /// What changed on the server, with its number in the watch's count: a stamp's change reaches its
     /// scope.
     pub(crate) fn heard(&self, key: &str, seq: u64) {
-        if !key.starts_with(&*self.stamps) {
+        let Some(name) = key.strip_prefix(&*self.stamps) else {
             return;
-        }
+        };
+        // What is near of a cache may match a pattern. Its stamp stays, and so do values that others find.
+        let of_patterns = names::of_patterns(name).map(|cache| [&*self.stamps, cache].concat());
+        let key = of_patterns.as_deref().unwrap_or(key);
         let forgotten = self.forgotten.of(key);
         // Before the scope is looked for: one that is made from now on begins with this change.
         forgotten.note(seq);
@@ -161,44 +165,38 @@ impl Scopes {
     /// Takes note of a change of a scope: nothing of it that is kept near, or being loaded, counts
     /// any more.
     pub(crate) fn change(&self, scope: &Scope) {
-        let mark = self.watch.mark(&scope.key);
-        self.heard(scope.key.as_str(), mark.seq());
+        self.note_change(&scope.key);
+    }
+
+    /// The same, of the stamp that lies under `key`.
+    pub(crate) fn note_change(&self, key: &StoredKey) {
+        let mark = self.watch.mark(key);
+        self.heard(key.as_str(), mark.seq());
     }
 
     pub(crate) fn everything(&self) -> Arc<Scope> {
-        self.scope("all", true, true)
+        self.scope(names::EVERYTHING, true, true)
     }
 
     pub(crate) fn untenanted(&self) -> Arc<Scope> {
-        self.scope("untenanted", true, true)
+        self.scope(names::UNTENANTED, true, true)
     }
 
     pub(crate) fn tenant(&self, tenant: &Tenant) -> Arc<Scope> {
-        self.scope(&format!("tenant:{}", tenant.escaped()), false, false)
+        self.scope(&names::tenant(tenant.escaped()), false, false)
     }
 
     /// A cache, of all tenants or of one.
     pub(crate) fn cache(&self, tenant: Option<&Tenant>, name: &CacheName) -> Arc<Scope> {
-        let name = name.escaped();
-        match tenant {
-            None => self.scope(&format!("name:{name}"), true, true),
-            Some(tenant) => {
-                let tenant = tenant.escaped();
-                self.scope(&format!("tenant:{tenant}:name:{name}"), false, false)
-            }
-        }
+        let of = names::cache(tenant.map(Tenant::escaped), name.escaped());
+        // There are few caches, and as many caches of tenants as there are tenants.
+        self.scope(&of, tenant.is_none(), tenant.is_none())
     }
 
     /// A tag, of all tenants or of one.
     pub(crate) fn tag(&self, tenant: Option<&Tenant>, tag: &Tag) -> Arc<Scope> {
-        let tag = tag.escaped();
-        match tenant {
-            None => self.scope(&format!("tag:{tag}"), false, false),
-            Some(tenant) => {
-                let tenant = tenant.escaped();
-                self.scope(&format!("tenant:{tenant}:tag:{tag}"), false, false)
-            }
-        }
+        let of = names::tag(tenant.map(Tenant::escaped), tag.escaped());
+        self.scope(&of, false, false)
     }
 
     /// What every value of a cache bears, without its tags.

@@ -7,6 +7,7 @@ mod groups;
 mod judge;
 mod look;
 mod many;
+mod matching;
 mod read;
 mod stamps;
 mod write;
@@ -34,6 +35,7 @@ use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::scope::{Borne, Scopes};
+use crate::sweep::Sweeper;
 use crate::telemetry::Counters;
 use crate::time::{Clock, MAX_TTL, Tick};
 use crate::unwind::caught;
@@ -65,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) local: Mutex<Vec<Weak<Scopes>>>,
     /// Writes that the server has not heard of yet, where there is one.
     pub(crate) recovery: Option<Arc<Recovery>>,
+    /// What frees the server's memory of what was removed.
+    pub(crate) sweeper: Arc<Sweeper>,
 }
 
 impl Shared {

@@ -264,7 +264,7 @@ where
     }
 
     /// The answer where nothing is stored: switched off it is no error, closed it is.
-    fn off<T>(&self, answer: T) -> Result<T, Error> {
+    pub(super) fn off<T>(&self, answer: T) -> Result<T, Error> {
         if self.shared.enabled {
             Err(Error::Closed)
         } else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{leases, promises, pushes, together};
+use super::{leases, promises, pushes, scans, together};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey, Tenant};
 use crate::load::catch_panic;
 use crate::remote::{Deadline, Remote};
@@ -56,6 +56,7 @@ where
     }
     values(&kit, &mut broken).await;
     rights(&kit, &mut broken).await;
+    looks(&kit, &mut broken).await;
     changes(&kit, &mut broken).await;
     let third = make().await;
     broken
@@ -191,6 +192,32 @@ async fn rights<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
         "a release takes effect after the cancelled acquisition that it undoes",
         || leases::cancelled(kit),
     )
+    .await;
+}
+
+/// What is found by looking through the store, and freed.
+async fn looks<R: Remote>(kit: &Kit<R>, b: &mut Findings) {
+    b.check("a scan gives every key under a text", || scans::found(kit))
+        .await;
+    b.check("a scan gives what begins with a text, and no other", || {
+        scans::bounded(kit)
+    })
+    .await;
+    b.check("leases are found, read and discarded as keys", || {
+        scans::leases(kit)
+    })
+    .await;
+    b.check("`heads` reads how values begin, in order", || {
+        scans::beginnings(kit)
+    })
+    .await;
+    b.check("`discard` removes what was seen, and nothing else", || {
+        scans::discarded(kit)
+    })
+    .await;
+    b.check("`discard` of a value leaves its lease", || {
+        scans::unfenced(kit)
+    })
     .await;
 }
 

@@ -24,6 +24,7 @@ mod leases;
 mod promises;
 mod pushes;
 mod recorder;
+mod scans;
 mod together;
 
 pub use conformance::{BrokenPromise, BrokenPromises, conformance};

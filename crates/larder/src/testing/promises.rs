@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::conformance::{Kit, Verdict, ample, get, remove, set};
 use crate::key::StoredKey;
-use crate::remote::{Claim, Deadline, Lease, Remote, RemoteState};
+use crate::remote::{Claim, Deadline, Lease, Remote, RemoteState, Sighting};
 
 /// Long enough not to expire during a check.
 pub(super) const LONG: Duration = Duration::from_mins(1);
@@ -254,6 +254,15 @@ pub(super) async fn deadline<R: Remote>(kit: &Kit<R>) -> Verdict {
         let fill = remote.fill(&key, &lease, value.clone(), LONG, end());
         within("fill", budget, fill).await?;
         within("release", budget, remote.release(&key, &lease, None, end())).await?;
+        let under = key.as_str();
+        within("scan", budget, remote.scan(under, None, 64, end())).await?;
+        within("heads", budget, remote.heads(&[under], 64, end())).await?;
+        let sighting = Sighting {
+            key: under.to_owned(),
+            seen: value.slice(..64),
+        };
+        let discard = remote.discard(std::slice::from_ref(&sighting), end());
+        within("discard", budget, discard).await?;
         within("health", budget, remote.health(end())).await?;
     }
     // What timed out must not be taken for a later call's answer. Another key, since a write that

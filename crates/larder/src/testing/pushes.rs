@@ -9,12 +9,12 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::conformance::{Kit, Verdict, remove, set};
+use super::conformance::{Kit, Verdict, ample, remove, set};
 use super::leases::{fill, release, take};
 use super::promises::{LONG, demand};
 use super::recorder::{Heard, Recorder};
 use crate::key::{Prefix, StoredKey};
-use crate::remote::{Lease, Pushes, Remote};
+use crate::remote::{Lease, Pushes, Remote, Sighting};
 
 /// How long a change may take to be told, and a stream to begin.
 const BOUND: Duration = Duration::from_secs(5);
@@ -154,6 +154,18 @@ pub(super) async fn told<R: Remote>(kit: &Kit<R>) -> Verdict {
             .await?;
         let filling = fill(remote, &key, &one, &value);
         watched.tells("`fill`", value_changes(), filling).await?;
+        let sighting = Sighting {
+            key: key.as_str().to_owned(),
+            seen: value.clone(),
+        };
+        let sightings = [sighting];
+        let discarding = async {
+            let gone = remote.discard(&sightings, ample()).await;
+            gone.map_err(|error| format!("`discard` of {key} failed: {error}"))
+        };
+        watched
+            .tells("`discard`", value_changes(), discarding)
+            .await?;
     }
     Ok(())
 }

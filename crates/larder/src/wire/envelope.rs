@@ -217,7 +217,7 @@ pub enum EncodeError {
 }
 
 /// The lengths that the first [`LENGTHS_LEN`] bytes declare.
-struct Lengths {
+pub(super) struct Lengths {
     header: usize,
     stamps: usize,
     tags: usize,
@@ -226,7 +226,7 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let truncated = |needed| EnvelopeError::Truncated {
             needed,
             found: bytes.len(),
@@ -258,10 +258,20 @@ impl Lengths {
     }
 
     /// Saturating, so that no declared length can wrap to a small one on a 32-bit machine.
-    fn total(&self) -> usize {
-        (self.header + self.stamps + self.tags)
-            .saturating_add(self.original)
-            .saturating_add(self.payload)
+    pub(super) fn total(&self) -> usize {
+        self.without_payload().saturating_add(self.payload)
+    }
+
+    pub(super) fn without_payload(&self) -> usize {
+        (self.header + self.stamps + self.tags).saturating_add(self.original)
+    }
+
+    /// Stamps, tags and readable key; `None` where `bytes` end before them.
+    pub(super) fn split<'a>(&self, bytes: &'a [u8]) -> Option<(Stamps<'a>, Tags<'a>, &'a [u8])> {
+        let rest = bytes.get(self.header..)?;
+        let (stamps, rest) = rest.split_at_checked(self.stamps)?;
+        let (tags, rest) = rest.split_at_checked(self.tags)?;
+        Some((Stamps(stamps), Tags(tags), rest.get(..self.original)?))
     }
 }
 

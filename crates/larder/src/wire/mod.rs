@@ -41,6 +41,7 @@
 
 mod codec;
 mod envelope;
+mod head;
 mod read;
 mod schema;
 
@@ -49,5 +50,6 @@ pub use envelope::{
     EncodeError, Envelope, EnvelopeError, HEADER_LEN, Header, LENGTHS_LEN, MAGIC, STAMP_LEN, Stamp,
     Stamps, Tags, VERSION, encode,
 };
+pub use head::Head;
 pub use read::{Reject, RejectReason, read};
 pub use schema::{Derived, Schema, SchemaError, SchemaRule};

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use larder::Clock;
 use larder::key::{Prefix, StoredKey};
 use larder::remote::{
-    Acquired, Claim, Deadline, Lease, MemoryRemote, Observer, Pushes, Remote, RemoteError,
-    RemoteFuture, RemoteHealth, ServerTime,
+    Acquired, Claim, Cursor, Deadline, Lease, MemoryRemote, Observer, Page, Pushes, Remote,
+    RemoteError, RemoteFuture, RemoteHealth, ServerTime, Sighting,
 };
 use tokio::sync::Notify;
 
@@ -27,6 +27,9 @@ pub enum Op {
     GetMany,
     Keep,
     Splice,
+    Scan,
+    Heads,
+    Discard,
 }
 
 /// Where an operation is held: before it took effect, or after.
@@ -253,6 +256,36 @@ impl Remote for Stub {
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         let release = async move { self.0.store.release(key, lease, note, deadline).await };
         Box::pin(self.through(Op::Release, release))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        under: &'a str,
+        cursor: Option<&'a Cursor>,
+        count: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
+        let scan = async move { self.0.store.scan(under, cursor, count, deadline).await };
+        Box::pin(self.through(Op::Scan, scan))
+    }
+
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        len: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        let heads = async move { self.0.store.heads(keys, len, deadline).await };
+        Box::pin(self.through(Op::Heads, heads))
+    }
+
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
+        let discard = async move { self.0.store.discard(sightings, deadline).await };
+        Box::pin(self.through(Op::Discard, discard))
     }
 
     fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {

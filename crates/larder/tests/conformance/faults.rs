@@ -4,12 +4,14 @@ use super::*;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, Weak};
 
 use bytes::Bytes;
 use larder::key::{Prefix, StoredKey};
 use larder::remote::{
-    Acquired, Asked, Claim, Lease, Observer, Pushes, RemoteFuture, RemoteHealth, ServerTime,
+    Acquired, Asked, Claim, Cursor, Lease, Observer, Page, Pushes, RemoteFuture, RemoteHealth,
+    ServerTime, Sighting,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,9 +60,20 @@ enum Fault {
     KeepsTheNewer,
     KeepsAsItIs,
     SplicesWhole,
+    // Scans.
+    ScansTheFirstPage,
+    ScansBeyond,
+    ScansGlobs,
+    HidesLeases,
+    LeavesOutHeads,
+    ReadsWhole,
+    DiscardsUnseen,
+    DiscardsNothing,
+    DiscardEndsLease,
+    DiscardsInSilence,
 }
 
-const FAULTS: [(Fault, &str); 41] = [
+const FAULTS: [(Fault, &str); 51] = [
     (Fault::TextOnly, "bytes come back"),
     (Fault::CutsLarge, "bytes come back"),
     (Fault::WholeSeconds, "a value is gone"),
@@ -102,6 +115,16 @@ const FAULTS: [(Fault, &str); 41] = [
     (Fault::KeepsTheNewer, "where there is nothing"),
     (Fault::KeepsAsItIs, "prolongs a life"),
     (Fault::SplicesWhole, "all but the beginning"),
+    (Fault::ScansTheFirstPage, "every key under"),
+    (Fault::ScansBeyond, "and no other"),
+    (Fault::ScansGlobs, "and no other"),
+    (Fault::HidesLeases, "leases are found"),
+    (Fault::LeavesOutHeads, "how values begin"),
+    (Fault::ReadsWhole, "how values begin"),
+    (Fault::DiscardsUnseen, "`discard` removes what was seen"),
+    (Fault::DiscardsNothing, "`discard` removes what was seen"),
+    (Fault::DiscardEndsLease, "leaves its lease"),
+    (Fault::DiscardsInSilence, "`discard` returned before"),
 ];
 
 #[derive(Debug)]
@@ -111,6 +134,13 @@ struct Broken {
     /// The last lease that was asked for, by key, through any handle.
     asked: Arc<Mutex<HashMap<String, Lease>>>,
     twisted: Mutex<Vec<Arc<Twisted>>>,
+    /// Whether nothing is told now.
+    quiet: Arc<AtomicBool>,
+}
+
+/// Where the lease of a stored key of the kit lies.
+fn lease_of(key: &str) -> String {
+    format!("conformance:lease:{{{key}}}")
 }
 
 impl Broken {
@@ -170,6 +200,7 @@ impl Broken {
 struct Twisted {
     observer: Weak<dyn Observer>,
     fault: Fault,
+    quiet: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Twisted {
@@ -180,6 +211,9 @@ impl fmt::Debug for Twisted {
 
 impl Twisted {
     fn tell(&self, late: bool, what: impl FnOnce(&dyn Observer) + Send + 'static) {
+        if self.quiet.load(SeqCst) {
+            return;
+        }
         let observer = Weak::clone(&self.observer);
         let tell = move || {
             if let Some(observer) = observer.upgrade() {
@@ -472,10 +506,84 @@ impl Remote for Broken {
         })
     }
 
+    fn scan<'a>(
+        &'a self,
+        under: &'a str,
+        cursor: Option<&'a Cursor>,
+        count: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(async move {
+            let under = match self.fault {
+                Fault::ScansBeyond => under.get(..under.len() - 1).unwrap_or(under),
+                Fault::ScansGlobs => under.split('*').next().unwrap_or(under),
+                _ => under,
+            };
+            let mut page = self.store.scan(under, cursor, count, deadline).await?;
+            match self.fault {
+                Fault::ScansTheFirstPage => page.next = None,
+                Fault::HidesLeases => page.keys.retain(|key| !key.contains("lease:{")),
+                _ => {}
+            }
+            Ok(page)
+        })
+    }
+
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        len: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(async move {
+            let len = if self.is(Fault::ReadsWhole) {
+                usize::MAX
+            } else {
+                len
+            };
+            let mut heads = self.store.heads(keys, len, deadline).await?;
+            if self.is(Fault::LeavesOutHeads) {
+                heads.retain(Option::is_some);
+            }
+            Ok(heads)
+        })
+    }
+
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
+        Box::pin(async move {
+            let mut sightings = sightings.to_vec();
+            for sighting in &mut sightings {
+                match self.fault {
+                    Fault::DiscardsUnseen => sighting.seen.clear(),
+                    Fault::DiscardEndsLease => {
+                        let lease = larder::remote::Sighting {
+                            key: lease_of(&sighting.key),
+                            seen: Bytes::new(),
+                        };
+                        self.store.discard(&[lease], deadline).await?;
+                    }
+                    _ => {}
+                }
+            }
+            if self.is(Fault::DiscardsNothing) {
+                return Ok(vec![true; sightings.len()]);
+            }
+            self.quiet.store(self.is(Fault::DiscardsInSilence), SeqCst);
+            let gone = self.store.discard(&sightings, deadline).await;
+            self.quiet.store(false, SeqCst);
+            gone
+        })
+    }
+
     fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
         let twisted = Arc::new(Twisted {
             observer: Weak::clone(&observer),
             fault: self.fault,
+            quiet: Arc::clone(&self.quiet),
         });
         let weak = Arc::downgrade(&twisted);
         self.twisted.lock().unwrap().push(twisted);
@@ -525,6 +633,7 @@ async fn the_kit_names_what_a_broken_remote_breaks() {
     for (fault, named) in FAULTS {
         runs.spawn(async move {
             let (store, asked) = (MemoryRemote::new(), Arc::default());
+            let quiet = Arc::default();
             let broken = conformance(async || Broken {
                 store: match fault {
                     Fault::HandlesApart => MemoryRemote::new(),
@@ -533,6 +642,7 @@ async fn the_kit_names_what_a_broken_remote_breaks() {
                 fault,
                 asked: Arc::clone(&asked),
                 twisted: Mutex::default(),
+                quiet: Arc::clone(&quiet),
             });
             // Nothing where it went unnoticed.
             let broken = broken

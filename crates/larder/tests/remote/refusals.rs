@@ -182,7 +182,7 @@ async fn a_heartbeat_that_is_refused_is_an_answer(kind: Kind) {
 }
 
 /// Each right with what fails without it.
-const RIGHTS: [(&str, &str); 19] = [
+const RIGHTS: [(&str, &str); 20] = [
     ("+get", "set"),
     ("+mget", "set"),
     ("+getrange", "get a large value"),
@@ -196,6 +196,7 @@ const RIGHTS: [(&str, &str); 19] = [
     ("+exec", "set"),
     ("+eval", "set"),
     ("+evalsha", "set"),
+    ("+scan", "free what was cleared"),
     ("+time", "start"),
     ("+select", "start"),
     ("+info", "tell the server's run"),
@@ -283,7 +284,11 @@ async fn works(server: &Server, rights: &[&str]) -> Result<(), &'static str> {
     let asked = tokio::time::timeout(millis(300), asked).await;
     good(asked.is_err(), "wait for another's load")?;
     soon("the load", load).await.unwrap();
-    good(cache.stats().fills == 2, "fill after a long load")
+    good(cache.stats().fills == 2, "fill after a long load")?;
+
+    let swept = larder.clear().await.unwrap().finished().await;
+    let is_freed = swept.is_ok_and(|swept| swept.freed == 2);
+    good(is_freed, "free what was cleared")
 }
 
 async fn a_user_who_may_not_write_gets_the_servers_answer(kind: Kind) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use larder::key::{Prefix, StoredKey};
 use larder::remote::{
-    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
-    RemoteHealth, RemoteState, ServerTime,
+    Acquired, Claim, Cursor, Deadline, Lease, Observer, Page, Pushes, Remote, RemoteError,
+    RemoteFuture, RemoteHealth, RemoteState, ServerTime, Sighting,
 };
 use tokio::time::timeout_at;
 
@@ -216,6 +216,34 @@ impl Remote for SimRemote {
             note,
         };
         Box::pin(self.ask_whether(key, release, deadline))
+    }
+
+    /// Nothing is freed in this world.
+    fn scan<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a Cursor>,
+        _: usize,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(ready(Ok(Page::default())))
+    }
+
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        _: usize,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(ready(Ok(vec![None; keys.len()])))
+    }
+
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
+        Box::pin(ready(Ok(vec![false; sightings.len()])))
     }
 
     fn watch(&self, _: &Prefix, observer: Weak<dyn Observer>) -> Pushes {

@@ -26,7 +26,7 @@ use crate::time::MAX_TTL;
 /// The answer of `acquire` where the lease was granted.
 const GRANTED: i64 = 1;
 /// The server does not know a script: it has restarted, or was told to forget.
-const UNKNOWN: &str = "NOSCRIPT";
+pub(super) const UNKNOWN: &str = "NOSCRIPT";
 
 impl Valkey {
     /// Runs a script by its hash, and where the server does not know it by its source.

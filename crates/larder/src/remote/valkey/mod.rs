@@ -17,6 +17,7 @@ mod connect;
 mod leases;
 mod link;
 mod listener;
+mod scan;
 mod script;
 mod server_clock;
 
@@ -37,8 +38,8 @@ use self::link::{Link, Transaction};
 use self::listener::Listener;
 use self::script::{KEEP, REMOVE, SPLICE};
 use super::{
-    Acquired, Claim, Deadline, Lease, Observer, Pushes, Remote, RemoteError, RemoteFuture,
-    RemoteHealth, RemoteState, ServerTime,
+    Acquired, Claim, Cursor, Deadline, Lease, Observer, Page, Pushes, Remote, RemoteError,
+    RemoteFuture, RemoteHealth, RemoteState, ServerTime, Sighting,
 };
 use crate::config::ServerConfig;
 use crate::key::{Prefix, StoredKey};
@@ -424,6 +425,33 @@ impl Remote for Valkey {
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
         Box::pin(self.end_lease(key, lease, note, deadline))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        under: &'a str,
+        cursor: Option<&'a Cursor>,
+        count: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(self.scan_page(under, cursor, count, deadline))
+    }
+
+    fn heads<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        len: usize,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
+        Box::pin(self.read_heads(keys, len, deadline))
+    }
+
+    fn discard<'a>(
+        &'a self,
+        sightings: &'a [Sighting],
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
+        Box::pin(self.discard_seen(sightings, deadline))
     }
 
     /// Each call takes a connection of its own.

@@ -11,7 +11,7 @@ use redis::Cmd;
 
 use crate::key::StoredKey;
 
-/// A script that takes a value's key and its lease's.
+/// A script. Most take a value's key and its lease's.
 pub(super) struct Script {
     source: &'static str,
     hash: String,
@@ -32,6 +32,7 @@ scripts! {
     REMOVE = "remove.lua";
     KEEP = "keep.lua";
     SPLICE = "splice.lua";
+    DISCARD = "discard.lua";
 }
 
 impl Script {
@@ -45,10 +46,26 @@ impl Script {
         command("EVALSHA", &self.hash, key, args)
     }
 
+    /// The same, for a script that takes any keys.
+    pub(super) fn by_hash_on(&self, keys: &[&[u8]], args: &[&[u8]]) -> Cmd {
+        command_on("EVALSHA", &self.hash, keys, args)
+    }
+
+    /// [`by_source`](Self::by_source), for a script that takes any keys.
+    pub(super) fn by_source_on(&self, keys: &[&[u8]], args: &[&[u8]]) -> Cmd {
+        command_on("EVAL", self.source, keys, args)
+    }
+
     /// Runs it by its source, after which the server knows its hash.
     pub(super) fn by_source(&self, key: &StoredKey, args: &[&[u8]]) -> Cmd {
         command("EVAL", self.source, key, args)
     }
+}
+
+fn command_on(name: &str, script: &str, keys: &[&[u8]], args: &[&[u8]]) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(script).arg(keys.len()).arg(keys).arg(args);
+    command
 }
 
 fn command(name: &str, script: &str, key: &StoredKey, args: &[&[u8]]) -> Cmd {

@@ -1,0 +1,84 @@
+//! Which keys on the server are looked through.
+
+use std::fmt;
+
+use crate::key::{CacheName, Prefix, Spot, Tenant};
+
+/// What a view covers, as what is under its keys.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Range {
+    /// Everything under the prefix.
+    Everything,
+    /// What has no tenant.
+    Untenanted,
+    Tenant(Tenant),
+    /// A cache, of one tenant, or of all and of none.
+    Cache(Option<Tenant>, CacheName),
+}
+
+impl Range {
+    /// Whether a value, or the lease of one, is in it.
+    pub(super) fn covers(&self, spot: &Spot<'_>) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Untenanted => spot.tenant.is_none(),
+            Self::Tenant(tenant) => spot.tenant == Some(tenant.escaped()),
+            Self::Cache(None, name) => spot.name == name.escaped(),
+            Self::Cache(Some(tenant), name) => {
+                spot.tenant == Some(tenant.escaped()) && spot.name == name.escaped()
+            }
+        }
+    }
+
+    /// Whether all that `other` covers is in it.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Everything, _) => true,
+            (Self::Tenant(tenant), Self::Cache(Some(of), _)) => tenant == of,
+            (Self::Cache(None, name), Self::Cache(Some(_), of)) => name == of,
+            (one, other) => one == other,
+        }
+    }
+
+    /// What all keys of its values begin with.
+    pub(super) fn values(&self, prefix: &Prefix) -> String {
+        let prefix = prefix.as_str();
+        match self {
+            // A cache's keys lie beside those of its tenants, and there is one scan for all of them.
+            Self::Everything | Self::Untenanted | Self::Cache(None, _) => prefix.to_owned(),
+            Self::Tenant(tenant) => format!("{prefix}tenant:{}:", tenant.escaped()),
+            Self::Cache(Some(tenant), name) => {
+                format!("{prefix}tenant:{}:{}:", tenant.escaped(), name.escaped())
+            }
+        }
+    }
+
+    /// What all keys of its values and leases begin with, together or one after the other.
+    pub(super) fn values_and_leases(&self, prefix: &Prefix) -> Vec<String> {
+        let values = self.values(prefix);
+        if values == prefix.as_str() {
+            return vec![values];
+        }
+        let leases = format!("{}lease:{{{values}", prefix.as_str());
+        vec![leases, values]
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("everything"),
+            Self::Untenanted => f.write_str("what has no tenant"),
+            Self::Tenant(tenant) => write!(f, "tenant {:?}", tenant.as_str()),
+            Self::Cache(None, name) => write!(f, "cache {:?}", name.as_str()),
+            Self::Cache(Some(tenant), name) => {
+                write!(
+                    f,
+                    "cache {:?} of tenant {:?}",
+                    name.as_str(),
+                    tenant.as_str()
+                )
+            }
+        }
+    }
+}
