@@ -91,8 +91,9 @@ where
         let keys = distinct(keys);
         let mut all = HashMap::with_capacity(keys.len());
         let Ok(tenant) = &self.tenant else {
-            keys.iter()
-                .for_each(|_| self.space.counters.missed(Miss::InvalidKey));
+            for _ in &keys {
+                self.space.counters.missed(Miss::InvalidKey);
+            }
             return all;
         };
         let call = self.call();
@@ -200,17 +201,14 @@ where
                 }
             };
             // Boxed, since it is large.
-            let answers = match &self.tenant {
-                Ok(tenant) => {
-                    let fetch = self.space.fetch_many(tenant.as_ref(), piece, &call, loader);
-                    Box::pin(fetch).await
+            let answers = if let Ok(tenant) = &self.tenant {
+                let fetch = self.space.fetch_many(tenant.as_ref(), piece, &call, loader);
+                Box::pin(fetch).await
+            } else {
+                for _ in piece {
+                    self.space.counters.missed(Miss::InvalidKey);
                 }
-                Err(_) => {
-                    for _ in piece {
-                        self.space.counters.missed(Miss::InvalidKey);
-                    }
-                    Box::pin(self.space.load_many_alone(piece, loader)).await
-                }
+                Box::pin(self.space.load_many_alone(piece, loader)).await
             };
             for (key, answer) in piece.iter().zip(answers) {
                 let key = (*key).to_owned();

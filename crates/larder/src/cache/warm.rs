@@ -141,11 +141,8 @@ where
             mut told,
         } = self;
         let loader = &loader;
-        let batches = stream::iter(pieces(keys, size)).map(async |piece: Vec<K>| {
-            cache
-                .lookup_or_load_many(&piece, |missing| loader(missing))
-                .await
-        });
+        let batches = stream::iter(pieces(keys, size))
+            .map(async |piece: Vec<K>| cache.lookup_or_load_many(&piece, loader).await);
         let mut batches = std::pin::pin!(batches.buffer_unordered(concurrency));
         let mut warmed = Warmed {
             keys: WarmProgress::default(),

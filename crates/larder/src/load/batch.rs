@@ -158,11 +158,11 @@ where
         E: Display + Send + Sync + 'static,
     {
         let names = keys.iter().map(|key| (*key).to_owned()).collect();
-        let loaded = self.load_all_counted(keys.len(), || loader(names)).await;
-        let answer = |key: &&Q| match &loaded {
+        let brought = self.load_all_counted(keys.len(), || loader(names)).await;
+        let answer = |key: &&Q| match &brought {
             Ok(values) => match values.get(key) {
-                Some(loaded) => {
-                    let value = Arc::clone(&loaded.value);
+                Some(one) => {
+                    let value = Arc::clone(&one.value);
                     Answer::Landed(Ok(Self::loaded(value, Duration::ZERO)))
                 }
                 None => Answer::Absent,
@@ -200,7 +200,8 @@ where
         E: Display + Send + Sync + 'static,
     {
         let (space, call) = (self.space, self.call);
-        let (mut owned, mut others) = self.come();
+        let mut others = Vec::new();
+        let mut owned = self.come(&mut others);
         let wanted = std::mem::take(&mut self.wanted);
         let mut waiting = FuturesUnordered::new();
         loop {
@@ -244,9 +245,9 @@ where
         self.answers[index] = Some(Answer::Landed(landing));
     }
 
-    /// Joins the flight of each key.
-    fn come(&mut self) -> (Vec<Owned<K, V>>, Vec<Waits<K, V>>) {
-        let (mut owned, mut others) = (Vec::new(), Vec::new());
+    /// Joins the flight of each key: of those that this call leads, or waits for.
+    fn come(&mut self, others: &mut Vec<Waits<K, V>>) -> Vec<Owned<K, V>> {
+        let mut owned = Vec::new();
         for (index, Wanted { at, key }) in self.wanted.iter().enumerate() {
             match self.space.come(at, key.as_ref(), self.call, None) {
                 Came::Seated(Seat::Landed(landing)) => {
@@ -258,7 +259,7 @@ where
                 Came::Waits(waiter) => others.push(Waits::Seat(index, waiter)),
             }
         }
-        (owned, others)
+        owned
     }
 
     /// Looks at the server and asks for the leases; what is to be loaded now, and what is to be waited

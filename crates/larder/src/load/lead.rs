@@ -231,8 +231,8 @@ where
         if counted {
             self.counters.loads.up();
         }
-        let loaded = self.limited(|| loader(told)).await;
-        loaded.inspect_err(|_| self.counters.load_failures.up())
+        let brought = self.limited(|| loader(told)).await;
+        brought.inspect_err(|_| self.counters.load_failures.up())
     }
 
     /// Runs a loader of the user's: its panic and its taking too long are answers.

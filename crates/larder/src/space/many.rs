@@ -76,15 +76,14 @@ where
             return answers;
         };
         let mut stored_keys = Vec::with_capacity(open.len());
-        open.retain(|(_, at)| match self.stored_key(at) {
-            Ok(key) => {
-                stored_keys.push(key);
-                true
-            }
-            Err(_) => {
+        open.retain(|(_, at)| {
+            let key = self.stored_key(at).ok();
+            let can_be = key.is_some();
+            stored_keys.extend(key);
+            if !can_be {
                 self.counters.missed(Miss::InvalidKey);
-                false
             }
+            can_be
         });
         let wants: Vec<Wants<'_, Q>> = open
             .iter()

@@ -82,7 +82,9 @@ impl Source {
     /// What it was asked for, call by call, each in order.
     fn asked(&self) -> Vec<Vec<u32>> {
         let mut asked = self.0.asked.lock().unwrap().clone();
-        asked.iter_mut().for_each(|keys| keys.sort_unstable());
+        for keys in &mut asked {
+            keys.sort_unstable();
+        }
         asked
     }
 

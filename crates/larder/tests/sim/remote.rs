@@ -1,6 +1,7 @@
 //! The remote of one process in the simulated world.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Weak;
 use std::time::Duration;
 

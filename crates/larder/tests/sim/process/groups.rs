@@ -67,11 +67,11 @@ impl Process {
     async fn call_of(&self, groups: &[Group], strength: Strength) -> Result<(), Error> {
         let (larder, cache) = (&self.larder, &self.cache);
         match (groups, strength) {
-            ([Group::Untenanted], _) => larder.clear_untenanted().await,
-            ([Group::All], Strength::Remove) => larder.clear().await,
+            ([Group::Untenanted], _) => larder.clear_untenanted().await.map(drop),
+            ([Group::All], Strength::Remove) => larder.clear().await.map(drop),
             ([Group::All], _) => larder.invalidate(strength).await,
             ([Group::Tenant], _) => larder.tenant(TENANT).invalidate(strength).await,
-            ([Group::Cache], Strength::Remove) => cache.clear().await,
+            ([Group::Cache], Strength::Remove) => cache.clear().await.map(drop),
             ([Group::Cache], _) => cache.invalidate(strength).await,
             ([Group::CacheOfTenant], _) => cache.tenant(TENANT).invalidate(strength).await,
             ([Group::Tag(tag)], Strength::Remove) => larder.invalidate_tag(tag).await,
