@@ -96,10 +96,7 @@ where
         F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
-        match self
-            .load_counted(Load::new(None, false), loader, true)
-            .await
-        {
+        match self.load_counted(Load::new(None, false), loader).await {
             Ok(brought) => Ok(Self::loaded(brought.value, Duration::ZERO)),
             Err(failure) => Err(failure.into_error()),
         }

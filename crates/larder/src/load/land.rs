@@ -242,18 +242,7 @@ where
             Ok(bytes) => lease.fill(bytes, lifetime.total(), deadline).await,
             Err(error) => Err(error),
         };
-        match filled {
-            Ok(true) => self.counters.fills.up(),
-            Ok(false) => {
-                self.counters.fills_refused.up();
-                // Whatever took the lease away, this process may not have heard of it yet.
-                let _known = self.watch.mark(key);
-            }
-            Err(error) => {
-                self.counters.fills_failed.up();
-                tracing::debug!(target: "larder::load", %key, %error, "fill failed");
-            }
-        }
+        self.filled(key, filled);
     }
 
     /// What a caller gets of a load; `ttl` is zero where the value is not stored.

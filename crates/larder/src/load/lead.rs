@@ -23,7 +23,7 @@ use crate::value::CacheValue;
 /// How long a refresh that failed, or that another process is at, is not tried again.
 pub(super) const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// How far two estimates of one value's age may differ.
-const SAME_AGE: Duration = Duration::from_millis(20);
+pub(super) const SAME_AGE: Duration = Duration::from_millis(20);
 
 /// What a flight is led for.
 #[derive(Clone, Debug)]
@@ -42,8 +42,6 @@ pub(super) enum Purpose {
     Answer,
     /// To load a value again before it expires.
     Refresh,
-    /// To store a value again, so that it lives longer.
-    Slide,
 }
 
 impl Task {
@@ -129,16 +127,12 @@ where
         if task.purpose == Purpose::Refresh {
             self.counters.refreshes.up();
         }
-        let loading = self.load_counted(told, loader, task.purpose != Purpose::Slide);
+        let loading = self.load_counted(told, loader);
         match chain::within(lead.flight(), loading).await {
             Ok(brought) => {
                 let cost = self.now().since(began);
                 let landed = Landed {
-                    lifetime: match task.purpose {
-                        // As it was, and not shortened at random again.
-                        Purpose::Slide => task.call.lifetime,
-                        _ => self.lifetime(&brought, &task.call),
-                    },
+                    lifetime: self.lifetime(&brought, &task.call),
                     value: brought.value,
                     late: brought.tags,
                     key: key.filter(|_| task.call.store),
@@ -221,16 +215,13 @@ where
         &self,
         told: Load<V>,
         loader: L,
-        counted: bool,
     ) -> Result<Loaded<V>, Failure>
     where
         L: FnOnce(Load<V>) -> F,
         F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
-        if counted {
-            self.counters.loads.up();
-        }
+        self.counters.loads.up();
         let brought = self.limited(|| loader(told)).await;
         brought.inspect_err(|_| self.counters.load_failures.up())
     }

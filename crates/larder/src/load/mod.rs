@@ -62,7 +62,7 @@
 //!
 //! The protocol between processes is in `docs/decisions/0005-one-load-in-the-fleet.md`. The I/O
 //! around the decisions is in [`fetch`], [`lead`], [`claim`] and [`land`], for
-//! flights that nobody waits for in [`background`], and for many keys at once in [`batch`]. What could not reach the server waits in [`recovery`].
+//! flights that nobody waits for in [`background`] and [`slide`], and for many keys at once in [`batch`]. What could not reach the server waits in [`recovery`].
 
 mod background;
 mod batch;
@@ -79,6 +79,7 @@ mod model;
 mod recovery;
 mod resting;
 mod run;
+mod slide;
 mod table;
 mod watch;
 
@@ -96,4 +97,4 @@ pub(crate) use recovery::{Owed, Recovery};
 pub(crate) use resting::Resting;
 pub(crate) use run::catch_panic;
 pub(crate) use table::Table;
-pub(crate) use watch::{Proof, Stream, Watch};
+pub(crate) use watch::{Proof, Watch};

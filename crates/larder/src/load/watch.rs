@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -97,6 +97,8 @@ pub(crate) struct Watch {
     /// When what is known stops to count, as a [`Tick`].
     trusted_until: AtomicU64,
     stream: watch::Sender<Stream>,
+    /// Whether the remote tells nothing, ever: what every lookup asks, without the stream's lock.
+    is_untold: AtomicBool,
     waiting: Mutex<HashMap<usize, Waited>>,
     /// What is to be done when everything may be gone.
     flushed: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
@@ -134,6 +136,7 @@ impl Watch {
             marks: (0..stripes).map(|_| AtomicU64::new(0)).collect(),
             trusted_until: AtomicU64::new(0),
             stream: watch::Sender::new(Stream::Down("connecting".to_owned())),
+            is_untold: AtomicBool::new(false),
             waiting: Mutex::default(),
             flushed: Mutex::default(),
             scopes: OnceLock::new(),
@@ -145,7 +148,10 @@ impl Watch {
     pub(crate) fn told(&self, pushes: Pushes) {
         let stream = match pushes {
             // There is no answer to wait for: each entry is believed for a time of its own.
-            Pushes::None => Stream::None,
+            Pushes::None => {
+                self.is_untold.store(true, Ordering::SeqCst);
+                Stream::None
+            }
             // What is told before the change is done needs no trust.
             Pushes::AtOnce => Stream::Live,
             Pushes::Later => return,
@@ -280,9 +286,15 @@ impl Watch {
         NearTrust::Untrusted { reason }
     }
 
+    /// Whether the remote tells nothing.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.is_untold.load(Ordering::Acquire)
+    }
+
     /// Whether changes are told, and will be in time.
     pub(crate) fn is_trusted(&self) -> bool {
-        self.is_answered() && *self.stream.borrow() == Stream::Live
+        // Trust ends with a stream, and begins with its first answer.
+        self.is_answered() && !self.is_untold()
     }
 
     fn is_answered(&self) -> bool {
@@ -292,7 +304,7 @@ impl Watch {
     /// Whether what was read of the server at `looked` counts now: changes since are known, or it is
     /// no longer ago than trust lasts.
     pub(crate) fn covers(&self, looked: Tick) -> bool {
-        matches!(*self.stream.borrow(), Stream::None)
+        self.is_untold()
             || self
                 .clock
                 .is_before(self.trusted_until().max(looked.plus(self.bound)))
@@ -342,7 +354,10 @@ impl Watch {
 impl Observer for Watch {
     fn began(&self) {
         self.gap();
-        self.stream.send_replace(Stream::Begun);
+        self.stream.send_modify(|stream| {
+            *stream = Stream::Begun;
+            self.trusted_until.store(0, Ordering::SeqCst);
+        });
         self.wake_all();
     }
 

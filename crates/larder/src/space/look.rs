@@ -95,6 +95,11 @@ impl<V> Kept<V> {
         (now < life.expires).then(|| found(&self.stored, self.source, freshness, now))
     }
 
+    /// One that is within its TTL.
+    pub(crate) fn fresh(stored: Stored<V>) -> Self {
+        Self::of(stored, Source::Near, StaleReason::LoaderFailed)
+    }
+
     pub(crate) fn of(stored: Stored<V>, source: Source, reason: StaleReason) -> Self {
         Self {
             stored,

@@ -17,7 +17,7 @@ use crate::scope::{Borne, Scopes};
 use crate::time::Tick;
 use crate::unwind::caught;
 use crate::value::CacheValue;
-use crate::wire::{self, EncodeError, Header};
+use crate::wire::{self, EncodeError, Envelope, Header};
 
 impl<K, V> Space<K, V>
 where
@@ -302,24 +302,12 @@ impl Server {
         times: Times,
         scoped: Scoped<'_>,
     ) -> Result<Bytes, RemoteError> {
-        // At its earliest, so that no reader takes the value for younger than it is. Without a
-        // server time there is no connection either, and the write fails by itself.
-        let server = self.remote.server_time();
         let Times {
             lifetime,
             cost,
             age,
         } = times;
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let (written_ms, lineage) = server.map_or((0, 0), |server| {
-            (
-                server
-                    .now_ms
-                    .saturating_sub(server.error_ms)
-                    .saturating_sub(age_ms),
-                server.lineage,
-            )
-        });
+        let (written_ms, lineage) = self.written(age);
         let millis = |d: Duration| u64::try_from(d.as_millis());
         let header = Header {
             codec: self.codec.id(),
@@ -340,6 +328,39 @@ impl Server {
         sealed.map_err(|_| RemoteError::TooLarge {
             len: payload.len(),
             max: u32::MAX as usize,
+        })
+    }
+
+    /// The bytes that were sealed before, as if they were written now, and how long they live. Stamps and
+    /// tags are what they were.
+    pub(crate) fn seal_again(&self, key: &StoredKey, bytes: &[u8]) -> Option<(Bytes, Duration)> {
+        let envelope = Envelope::parse(bytes).ok()?;
+        let (written_ms, lineage) = self.written(Duration::ZERO);
+        let header = Header {
+            fill: getrandom::u64().unwrap_or_default(),
+            written_ms,
+            lineage,
+            ..envelope.header
+        };
+        let stamps: Vec<_> = envelope.stamps.iter().collect();
+        let tags = envelope.tags.iter().map(|tag| Tag::new(tag?).ok());
+        let tags = tags.collect::<Option<Vec<Tag>>>()?;
+        let sealed = wire::encode(&header, key.original(), &stamps, &tags, |out| {
+            out.extend_from_slice(envelope.payload);
+            Ok(())
+        });
+        let life = Duration::from_millis(header.ttl_ms.saturating_add(header.stale_ms));
+        Some((sealed.ok()?, life))
+    }
+
+    /// When a value of this age was written, by the server's clock, and in which lineage of it. At its
+    /// earliest, so that no reader takes the value for younger than it is.
+    fn written(&self, age: Duration) -> (u64, u64) {
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        // Without a server time there is no connection either, and the write fails by itself.
+        self.remote.server_time().map_or((0, 0), |server| {
+            let earliest = server.now_ms.saturating_sub(server.error_ms);
+            (earliest.saturating_sub(age_ms), server.lineage)
         })
     }
 }

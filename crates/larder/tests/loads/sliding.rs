@@ -1,8 +1,8 @@
 //! Values that live as long as they are asked for.
 
-use larder::{Larder, NearCapacity};
+use larder::{Clock, Coherence, Larder, NearCapacity};
 
-use super::common::{always, millis, secs};
+use super::common::{Op, Stub, When, always, eventually, millis, secs};
 use super::{Names, fleet, get, in_memory, names, settle};
 
 fn sliding(larder: &Larder, near: NearCapacity) -> Names {
@@ -108,4 +108,60 @@ async fn what_another_process_replaced_is_not_prolonged() {
     settle().await;
     let left = other.ttl_left(&1).await.unwrap();
     assert!(left <= secs(50), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_prolonged_value_keeps_its_tags() {
+    let (larder, clock) = in_memory().await;
+    let ([one, _other], shared) = fleet().await;
+    for (larder, clock) in [(&larder, clock), (&one, shared)] {
+        let cache = sliding(larder, NEAR);
+        cache.entry(&1).tags(["t"]).set("Ann").await.unwrap();
+        for _ in 0..3 {
+            clock.advance(secs(40));
+            assert_eq!(get(&cache, 1).await.as_deref(), Some("Ann"));
+            settle().await;
+        }
+        larder.invalidate_tag("t").await.unwrap();
+        assert_eq!(get(&cache, 1).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_removal_is_not_undone_wherever_it_comes_between() {
+    let clock = Clock::manual();
+    for (op, when) in [
+        (Op::Get, When::Before),
+        (Op::Get, When::After),
+        (Op::Acquire, When::Before),
+        (Op::Acquire, When::After),
+        (Op::Fill, When::Before),
+    ] {
+        // It tells nobody of changes, as a push that has not arrived yet.
+        let stub = Stub::blind(&clock);
+        let on = async || {
+            let builder = Larder::builder().remote(stub.clone()).clock(clock.clone());
+            builder.build().await.unwrap()
+        };
+        let (one, other) = (on().await, on().await);
+        let trusting = names(&one).coherence(Coherence::Ttl(secs(60)));
+        let one: Names = trusting.sliding().build().unwrap();
+        let other: Names = names(&other).near(NearCapacity::Off).build().unwrap();
+        one.set(&1, "Ann").await.unwrap();
+        clock.advance(secs(40));
+        let held = stub.hold(op, when);
+        assert_eq!(get(&one, 1).await.as_deref(), Some("Ann"), "from memory");
+        held.reached().await;
+        assert!(other.remove(&1).await.unwrap());
+        held.release();
+        settle().await;
+        eventually("the lease is given back", async || {
+            stub.calls(Op::Release) + stub.calls(Op::Fill) > 0 || op == Op::Get
+        })
+        .await;
+        assert_eq!(get(&other, 1).await, None, "{op:?} {when:?}");
+        // And nothing stands in the way of the next load.
+        let loaded = other.get_or_load(&1, always("Bob".to_owned())).await;
+        assert_eq!(*loaded.unwrap(), "Bob");
+    }
 }
