@@ -5,6 +5,7 @@
 //! `docs/decisions/0006-scopes-are-stamps.md`.
 
 mod forgotten;
+mod known;
 pub(crate) mod names;
 mod registry;
 mod stripes;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::forgotten::Forgotten;
+use super::known::Known;
 use super::names;
 use super::stripes::{self, Stripes};
 use crate::key::{CacheName, Prefix, StoredKey, Tag, Tenant};
@@ -32,19 +33,13 @@ pub(crate) struct Scope {
     pub(crate) key: StoredKey,
     /// Whether there are so few of its kind that its stamp need not end.
     pub(crate) is_lasting: bool,
-    known: Mutex<Option<Known>>,
+    known: Known,
     /// The last change that is known of, in the watch's count.
     changed: AtomicU64,
     /// The marks of its keys; `None` where it sets all.
     stripes: Option<Mutex<Stripes>>,
     /// Until when nothing needs to be done for the stamp to live, and for how long it then does.
     prolonged: Mutex<Option<(Tick, Duration)>>,
-}
-
-#[derive(Clone, Copy)]
-struct Known {
-    stamp: Stamp,
-    proof: Proof,
 }
 
 /// What a value's stamps say of it.
@@ -62,13 +57,13 @@ pub(crate) enum Standing {
 impl Scope {
     /// The stamp as it is now, where that is known.
     pub(crate) fn stamp(&self, watch: &Watch) -> Option<Stamp> {
-        let known = (*self.known.lock())?;
-        watch.is_certain(known.proof).then_some(known.stamp)
+        let (stamp, proof) = self.known.get()?;
+        watch.is_certain(proof).then_some(stamp)
     }
 
     /// The stamp as it was last read.
     pub(crate) fn last(&self) -> Option<Stamp> {
-        Some((*self.known.lock())?.stamp)
+        Some(self.known.get()?.0)
     }
 
     /// How long the stamp is to live for a value of this life; `None`: for ever.
@@ -91,10 +86,7 @@ impl Scope {
     /// Takes note of a stamp that was read with this proof, unless a later read is known: where nobody
     /// tells of changes, a slow answer must not take the place of a newer one.
     pub(crate) fn learn(&self, stamp: Stamp, proof: Proof) {
-        let mut known = self.known.lock();
-        if known.is_none_or(|known| known.proof.seq() <= proof.seq()) {
-            *known = Some(Known { stamp, proof });
-        }
+        self.known.learn(stamp, proof);
     }
 
     /// Takes note of a change of the stamp, which has this number in the watch's count: nothing that
@@ -251,6 +243,12 @@ impl Scopes {
         compare(now.iter().copied().map(Some), stamps)
     }
 
+    /// Whether the stamps of `borne` are known now.
+    pub(crate) fn knows(&self, borne: &Borne) -> bool {
+        let is_known = |scope: &Arc<Scope>| scope.stamp(&self.watch).is_some();
+        borne.iter().all(is_known)
+    }
+
     /// The stamps of `borne`, where all are known now.
     pub(crate) fn stamps(&self, borne: &Borne) -> Option<Vec<Stamp>> {
         borne.iter().map(|scope| scope.stamp(&self.watch)).collect()
@@ -287,7 +285,7 @@ impl Scopes {
         let changed = self.forgotten.of(key.as_str()).changed();
         let scope = Arc::new(Scope {
             is_lasting,
-            known: Mutex::default(),
+            known: Known::default(),
             changed: AtomicU64::new(changed),
             stripes: (!marks_all).then(|| Mutex::new(Stripes::new())),
             prolonged: Mutex::default(),

@@ -120,7 +120,7 @@ where
         let base = self.base(wants.first().and_then(|want| want.at.tenant));
         let parts = wants.chunks(MOST_ASKED);
         let told = join_all(parts.map(|part| self.ask_many(server, part, deadline)));
-        let (told, has_base) = if self.scopes.stamps(&base).is_some() {
+        let (told, has_base) = if self.scopes.knows(&base) {
             (told.await, false)
         } else {
             // So that a change from now on is a change of who asks (G2).

@@ -29,7 +29,7 @@ pub(crate) use write::Times;
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
-use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Stream, Table, Watch};
+use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Table, Watch};
 use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Stored, Tier};
 use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
@@ -86,6 +86,7 @@ impl Shared {
 }
 
 /// The remote tier as one cache sees it.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) recovery: Arc<Recovery>,
@@ -338,7 +339,7 @@ where
         };
         let believed = match self.options.coherence {
             Coherence::Ttl(trust) => Some(trust),
-            Coherence::Pushed if self.watch.stream() == Stream::None => Some(BLIND_TRUST),
+            Coherence::Pushed if self.watch.is_untold() => Some(BLIND_TRUST),
             _ => None,
         };
         let good_until = match believed {

@@ -119,7 +119,7 @@ where
         let base = self.base(at.tenant);
         let mut has_base = false;
         let asked = async {
-            if self.scopes.stamps(&base).is_some() {
+            if self.scopes.knows(&base) {
                 return server.remote.get(key, deadline).await;
             }
             // So that a change from now on is a change of who asks: what is read here is from before
