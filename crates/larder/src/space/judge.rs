@@ -75,7 +75,9 @@ where
         let mut standing = self.scopes.standing(borne, opened.stamps());
         if standing == Standing::Unknown {
             let unknown = opened.to_read(has_base);
-            if let Err(error) = self.know(server, unknown, None, deadline).await {
+            // Boxed, as in a lookup.
+            let known = Box::pin(self.know(server, unknown, None, deadline));
+            if let Err(error) = known.await {
                 tracing::debug!(target: "larder::remote", %key, %error, "stamps are not known");
             } else {
                 standing = Scopes::standing_as_read(borne, opened.stamps());

@@ -127,7 +127,8 @@ where
             let _since = Scopes::record(&base, proof);
             // Where they are not known they are read beside the value. If that fails, it is tried
             // again once there is a value to judge.
-            let known = self.know(server, &base, None, deadline);
+            // Boxed, as seldom as it is: the future of a hit is moved several times.
+            let known = Box::pin(self.know(server, &base, None, deadline));
             let (value, known) = join(server.remote.get(key, deadline), known).await;
             has_base = known.is_ok();
             value

@@ -471,6 +471,9 @@ impl Remote for Valkey {
     }
 
     fn server_time(&self) -> Option<ServerTime> {
+        if let ([only], None) = (&*self.links, self.bulk.get()) {
+            return only.server_time();
+        }
         let links = || self.links.iter().chain(self.bulk.get());
         let mut up = links().filter(|link| link.is_up());
         let Some(first) = up.next() else {
