@@ -22,6 +22,9 @@
 //! or leads a flight that nobody else loads, and waits for another flight. Two batches that overlap in
 //! any order, in one process or in two, each load first what is theirs.
 //!
+//! **What it says is true when it says it (G4).** An answer may be old by the time that the last one has
+//! come. One that is past its TTL by then is asked for again.
+//!
 //! **One load (G1).** The loader is given each key at most once, and no key that another flight is
 //! loading. It is called a second time only for keys whose load elsewhere came to nothing.
 //!
@@ -44,15 +47,17 @@ use super::chain;
 use super::claim::{Claimed, Step, Way};
 use super::fetch::{Came, Seat};
 use super::land::Landed;
-use super::lead::Task;
+use super::lead::{SAME_AGE, Task};
 use super::table::{Landing, Lead, Waiter};
 use super::{Failure, Loaded};
 use crate::key::{CacheKey, StoredKey, Tenant};
 use crate::near::NearRef;
 use crate::options::Call;
+use crate::outcome::Source;
 use crate::remote::Deadline;
 use crate::space::{Seen, Space, Wants};
 use crate::telemetry::Miss;
+use crate::time::Tick;
 use crate::value::CacheValue;
 
 /// What became of one key.
@@ -101,7 +106,8 @@ struct Batch<'a, K: Hash + Eq, V, Q: ?Sized> {
     space: &'a Arc<Space<K, V>>,
     call: &'a Call,
     wanted: Vec<Wanted<'a, Q>>,
-    answers: Vec<Option<Answer<V>>>,
+    /// With when each came.
+    answers: Vec<Option<(Answer<V>, Tick)>>,
     /// What is left of the time that the call grants to the remote (G3).
     remote_time: Duration,
 }
@@ -200,9 +206,9 @@ where
         E: Display + Send + Sync + 'static,
     {
         let (space, call) = (self.space, self.call);
-        let mut others = Vec::new();
-        let mut owned = self.come(&mut others);
         let wanted = std::mem::take(&mut self.wanted);
+        let mut others = Vec::new();
+        let mut owned = self.come(&wanted, 0..wanted.len(), &mut others);
         let mut waiting = FuturesUnordered::new();
         loop {
             let (ready, held) = self.prepare(&wanted, owned).await;
@@ -224,12 +230,16 @@ where
                 .await;
             }
             if turns.is_empty() {
-                let Some(turn) = waiting.next().await else {
-                    break;
-                };
-                turns.push(turn);
+                turns.extend(waiting.next().await);
             }
             owned = Vec::new();
+            if turns.is_empty() {
+                let again = self.ripen();
+                if again.is_empty() {
+                    break;
+                }
+                owned = self.come(&wanted, again, &mut others);
+            }
             for turn in turns {
                 match turn {
                     Turn::Answered(index, landing) => self.answer(index, landing),
@@ -237,22 +247,56 @@ where
                 }
             }
         }
-        let answered = |answer: Option<Answer<V>>| answer.unwrap_or(Answer::Absent);
-        self.answers.into_iter().map(answered).collect()
+        let answered = |answer: Option<(Answer<V>, _)>| answer.map(|(answer, _)| answer);
+        let answers = self.answers.into_iter().map(answered);
+        answers
+            .map(|answer| answer.unwrap_or(Answer::Absent))
+            .collect()
     }
 
     fn answer(&mut self, index: usize, landing: Landing<V>) {
-        self.answers[index] = Some(Answer::Landed(landing));
+        self.answers[index] = Some((Answer::Landed(landing), self.space.now()));
     }
 
-    /// Joins the flight of each key: of those that this call leads, or waits for.
-    fn come(&mut self, others: &mut Vec<Waits<K, V>>) -> Vec<Owned<K, V>> {
-        let mut owned = Vec::new();
-        for (index, Wanted { at, key }) in self.wanted.iter().enumerate() {
-            match self.space.come(at, key.as_ref(), self.call, None) {
-                Came::Seated(Seat::Landed(landing)) => {
-                    self.answers[index] = Some(Answer::Landed(landing));
+    /// Answers have aged while others were waited for. Those that are not any more what they say they
+    /// are must be asked for again (G4).
+    fn ripen(&mut self) -> Vec<usize> {
+        let now = self.space.now();
+        let mut again = Vec::new();
+        for (index, slot) in self.answers.iter_mut().enumerate() {
+            let Some((Answer::Landed(Ok(found)), came)) = slot else {
+                continue;
+            };
+            let waited = now.since(*came);
+            match found.later(waited) {
+                Some(later) => {
+                    *found = later;
+                    *came = now;
                 }
+                // Loaded during this call.
+                None if found.outcome.source == Source::Loader => {}
+                None if !found.outcome.freshness.is_fresh() && waited <= SAME_AGE => {}
+                None => {
+                    *slot = None;
+                    again.push(index);
+                }
+            }
+        }
+        again
+    }
+
+    /// Joins the flights of these keys: of those that this call leads, or waits for.
+    fn come(
+        &mut self,
+        wanted: &[Wanted<'_, Q>],
+        indexes: impl IntoIterator<Item = usize>,
+        others: &mut Vec<Waits<K, V>>,
+    ) -> Vec<Owned<K, V>> {
+        let mut owned = Vec::new();
+        for index in indexes {
+            let Wanted { at, key } = &wanted[index];
+            match self.space.come(at, key.as_ref(), self.call, None) {
+                Came::Seated(Seat::Landed(landing)) => self.answer(index, landing),
                 Came::Seated(Seat::Lead(lead)) => {
                     owned.push(Owned::new(index, lead, self.call));
                 }
@@ -419,7 +463,7 @@ where
             } = own;
             let Some(brought) = values.remove::<K>(&lead.key().key) else {
                 lead.leave();
-                self.answers[index] = Some(Answer::Absent);
+                self.answers[index] = Some((Answer::Absent, space.now()));
                 continue;
             };
             let Wanted { at, key } = &wanted[index];

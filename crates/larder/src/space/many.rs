@@ -56,6 +56,7 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        let began = self.now();
         let mut answers: Vec<Option<Found<V>>> = Vec::with_capacity(keys.len());
         let mut open: Vec<(usize, NearRef<'_, Q>)> = Vec::new();
         for key in keys {
@@ -95,6 +96,11 @@ where
             })
             .collect();
         let looks = self.look_many(&wants, call, self.shared.deadline()).await;
+        // What memory had is older by now, and may be past its TTL (G4).
+        let waited = self.now().since(began);
+        for answer in &mut answers {
+            *answer = answer.take().and_then(|found| found.later(waited));
+        }
         for ((index, at), look) in open.into_iter().zip(looks) {
             answers[index] = self.answer(&at, look, wanted, call);
         }

@@ -3,10 +3,8 @@
 //! Twice, values and leases: what a load that was under way stored behind the first look is there for the
 //! second, and by then its lease is gone, so it stores nothing more.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::look::Patience;
 use super::pattern::Pattern;
@@ -15,7 +13,7 @@ use super::walk::Walk;
 use super::{Looker, Removed};
 use crate::key::{Place, Spot, StoredKey, readable_of};
 use crate::load::Watch;
-use crate::remote::{LEASE_LEN, Lease, RemoteError, RemoteFuture, Sighting};
+use crate::remote::{LEASE_LEN, Lease, RemoteError, Sighting};
 use crate::space::Shared;
 use crate::wire::Head;
 
@@ -123,7 +121,7 @@ impl Matching<'_> {
         let found = |spot: &Spot<'_>| StoredKey::found(looker.prefix, spot.whole);
         let keys: Vec<StoredKey> = spots.iter().map(found).collect();
         let removal = |key| looker.remote.remove(key, looker.deadline());
-        let answers = all(keys.iter().map(removal).collect()).await;
+        let answers = join_all(keys.iter().map(removal)).await;
         for key in &keys {
             // What was read meanwhile may be what was there before.
             let _mark = self.watch.mark(key);
@@ -156,27 +154,4 @@ pub(super) async fn end(keys: &[&str], looker: &Looker<'_>) -> Result<u64, Remot
     let ended = sightings.iter().zip(gone).filter(|(_, gone)| *gone);
     let loads = ended.filter(|(sighting, _)| !Lease::read(&sighting.seen).is_note());
     Ok(loads.count() as u64)
-}
-
-/// Waits for all of them at once.
-async fn all<T>(mut futures: Vec<RemoteFuture<'_, T>>) -> Vec<T> {
-    let mut answers: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    poll_fn(|cx| {
-        let mut is_ready = true;
-        for (future, answer) in futures.iter_mut().zip(&mut answers) {
-            if answer.is_none() {
-                match future.as_mut().poll(cx) {
-                    Poll::Ready(done) => *answer = Some(done),
-                    Poll::Pending => is_ready = false,
-                }
-            }
-        }
-        if is_ready {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    answers.into_iter().flatten().collect()
 }

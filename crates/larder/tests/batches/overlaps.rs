@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 
-use larder::{Cache, Larder};
+use larder::{Cache, Clock, Larder};
 use tokio::sync::oneshot;
 
-use super::common::{Place, Runs, eventually, everywhere, soon};
+use super::common::{Place, Runs, eventually, everywhere, secs, soon};
 use super::{Source, Texts, expect, texts, told};
 
 everywhere!(
@@ -233,4 +233,35 @@ async fn two_caches_that_load_each_other_in_batches_end_in_an_error() {
     let all = a.get_or_load_many(&[1, 2], through_b);
     let all = soon("it is no circle", all).await.unwrap();
     assert_eq!(told(all), expect([(1, "b"), (2, "b")]));
+}
+
+#[tokio::test]
+async fn what_expires_while_others_are_waited_for_is_loaded_anew() {
+    let clock = Clock::manual();
+    let larder = Larder::builder()
+        .clock(clock.clone())
+        .build()
+        .await
+        .unwrap();
+    let cache: Texts = larder.cache("texts").ttl(secs(10)).build().unwrap();
+    cache.set(&1, "old").await.unwrap();
+    clock.advance(secs(5));
+    cache.set(&2, "young").await.unwrap();
+    let (begun, go_on, task) = single(&cache, 3);
+    begun.await.unwrap();
+    let source = Source::new("batch");
+    let batch = tokio::spawn({
+        let (cache, load) = (cache.clone(), source.load());
+        async move { cache.lookup_or_load_many(&[1, 2, 3, 4], load).await }
+    });
+    source.begun().await;
+    clock.advance(secs(7));
+    go_on.send(()).unwrap();
+    let batch = soon("the batch ends", batch).await.unwrap();
+    assert_eq!(batch.found[&2].outcome.age, secs(7));
+    let values = batch.into_values().unwrap();
+    let expected = [(1, "batch 1"), (2, "young"), (3, "single"), (4, "batch 4")];
+    assert_eq!(told(values), expect(expected));
+    assert_eq!(source.asked(), [[4], [1]]);
+    assert_eq!(task.await.unwrap(), "single");
 }
