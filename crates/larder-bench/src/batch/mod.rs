@@ -19,7 +19,7 @@ use crate::report::{Limit, Report, Row, median};
 /// Keys in a batch.
 const KEYS: usize = 1_000;
 /// Keys that there are to read.
-const STORED: usize = 10_000;
+const STORED: usize = 3_000;
 const LENGTH: usize = 128;
 
 const GET: &str = "get_many/1000";

@@ -14,7 +14,7 @@ use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef, Stored};
 use crate::options::Call;
 use crate::remote::RemoteError;
-use crate::space::{Kept, Look, Read, Server, Space};
+use crate::space::{Kept, Look, Read, Space};
 use crate::value::CacheValue;
 use crate::wire::HEADER_LEN;
 
@@ -50,15 +50,14 @@ where
         // Whether or not it comes to anything: each hit would try again at once.
         let until = now.plus(REFRESH_PAUSE);
         self.refreshes.put(at.to_key(), (), now, until);
-        let Some(server) = &self.server else {
+        if self.server.is_none() {
             self.prolong_here(&lead, &stored);
             return;
-        };
-        let (space, stay) = (Arc::clone(self), self.shared.gate.stay());
-        let (server, call) = (server.clone(), call.clone());
+        }
+        let (space, stay, call) = (Arc::clone(self), self.shared.gate.stay(), call.clone());
         self.shared.runtime.spawn(async move {
             let _stay = stay;
-            if !space.prolong(&server, &lead, &key, &call, &stored).await {
+            if !space.prolong(&lead, &key, &call, &stored).await {
                 // Who waits meanwhile loads in its turn.
                 lead.leave();
             }
@@ -88,12 +87,14 @@ where
     /// Whether the flight has an answer. Whatever happens, nothing else is stored than what is there.
     async fn prolong(
         &self,
-        server: &Server,
         lead: &Lead<K, V>,
         key: &StoredKey,
         call: &Call,
         hit: &Stored<V>,
     ) -> bool {
+        let Some(server) = &self.server else {
+            return false;
+        };
         let near_key = lead.key().clone();
         let at = near_key.as_ref();
         let deadline = self.shared.deadline();

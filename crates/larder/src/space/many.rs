@@ -97,9 +97,9 @@ where
             .collect();
         let looks = self.look_many(&wants, call, self.shared.deadline()).await;
         // What memory had is older by now, and may be past its TTL (G4).
-        let waited = self.now().since(began);
+        let older = self.now().since(began);
         for answer in &mut answers {
-            *answer = answer.take().and_then(|found| found.later(waited));
+            *answer = answer.take().and_then(|found| found.later(older));
         }
         for ((index, at), look) in open.into_iter().zip(looks) {
             answers[index] = self.answer(&at, look, wanted, call);

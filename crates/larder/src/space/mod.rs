@@ -86,7 +86,6 @@ impl Shared {
 }
 
 /// The remote tier as one cache sees it.
-#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) remote: Arc<dyn Remote>,
     pub(crate) recovery: Arc<Recovery>,
