@@ -14,6 +14,7 @@
 //! ```
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(crate) struct Recovery {
     runtime: tokio::runtime::Handle,
     timeout: Duration,
     queue: Mutex<Queue>,
+    /// How many wait: what every read asks first, without the lock that all threads would pass around.
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +102,7 @@ impl Recovery {
             runtime,
             timeout,
             queue: Mutex::default(),
+            waiting: AtomicUsize::new(0),
         })
     }
 
@@ -139,6 +143,7 @@ impl Recovery {
         };
         queue.pending.insert(key.clone(), pending);
         queue.turns.push_back((turn, key.clone()));
+        self.counted(queue);
         if !std::mem::replace(&mut queue.working, true) {
             self.runtime.spawn(work(Arc::downgrade(self)));
         }
@@ -146,20 +151,25 @@ impl Recovery {
 
     /// A later write of `key` reached the server.
     pub(crate) fn done(&self, key: &StoredKey) {
-        let mut queue = self.queue.lock();
-        if !queue.pending.is_empty() {
+        if self.len() > 0 {
+            let mut queue = self.queue.lock();
             queue.pending.remove(key);
+            self.counted(&queue);
         }
     }
 
     /// Whether what the server says of `key` is not to be believed.
     pub(crate) fn is_pending(&self, key: &StoredKey) -> bool {
-        let queue = self.queue.lock();
-        !queue.pending.is_empty() && queue.pending.contains_key(key)
+        self.len() > 0 && self.queue.lock().pending.contains_key(key)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queue.lock().pending.len()
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// After each change, under the lock.
+    fn counted(&self, queue: &Queue) {
+        self.waiting.store(queue.pending.len(), Ordering::SeqCst);
     }
 
     /// The oldest key whose turn still is its own.
@@ -174,6 +184,7 @@ impl Recovery {
                         return Some((key, pending));
                     }
                     queue.pending.remove(&key);
+                    self.counted(&queue);
                 }
                 _ => {}
             }
@@ -193,6 +204,7 @@ impl Recovery {
         let is_own = |pending: &Pending| pending.turn == turn;
         if queue.pending.get(key).is_some_and(is_own) {
             queue.pending.remove(key);
+            self.counted(&queue);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The stamps of a value's scopes: what is read from the server, and when.
 
+use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +34,12 @@ pub(crate) struct Scoped<'a> {
 
 impl<K: Hash + Eq, V> Space<K, V> {
     /// What every value of this cache bears that has no tags.
-    pub(super) fn base(&self, tenant: Option<&Tenant>) -> Borne {
-        let Some(tenant) = tenant else {
-            return Arc::clone(&self.base);
-        };
-        self.scopes.base(Some(tenant), &self.name)
+    pub(super) fn base(&self, tenant: Option<&Tenant>) -> Cow<'_, Borne> {
+        match tenant {
+            // Borrowed: a count that all threads raise is passed to and fro between their cores.
+            None => Cow::Borrowed(&self.base),
+            Some(tenant) => Cow::Owned(self.scopes.base(Some(tenant), &self.name)),
+        }
     }
 
     pub(crate) fn borne(&self, tenant: Option<&Tenant>, tags: &[Tag]) -> Borne {
