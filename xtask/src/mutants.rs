@@ -177,9 +177,9 @@ const MUTANTS: &[Mutant] = &[
         name: "lost-stamp-matches",
         change: Source(
             "space/stamps.rs",
-            "None => self.make(",
+            "None => absent.push(scope),",
             "None if scope.last().is_some() => scope.learn(scope.last().unwrap_or_default(), proof),
-                    None => self.make(",
+                    None => absent.push(scope),",
             1,
         ),
     },

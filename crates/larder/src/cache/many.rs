@@ -303,6 +303,12 @@ where
         let entries: HashMap<K, Loaded<V>> = entries.collect();
         let of = entries.len();
         let mut failed = Vec::new();
+        if let Ok(tenant) = &self.tenant
+            && of > 1
+        {
+            // Or each write would read and make them for itself.
+            self.space.ready_to_write(tenant.as_ref()).await;
+        }
         for piece in pieces(entries, WRITES) {
             let writes = piece.into_iter().map(async |(key, value)| {
                 let written = self.set_loaded(&key, value).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::{Server, Space};
 use crate::key::{StoredKey, Tag, Tenant};
@@ -34,7 +35,7 @@ pub(crate) struct Scoped<'a> {
 
 impl<K: Hash + Eq, V> Space<K, V> {
     /// What every value of this cache bears that has no tags.
-    pub(super) fn base(&self, tenant: Option<&Tenant>) -> Cow<'_, Borne> {
+    pub(crate) fn base(&self, tenant: Option<&Tenant>) -> Cow<'_, Borne> {
         match tenant {
             // Borrowed: a count that all threads raise is passed to and fro between their cores.
             None => Cow::Borrowed(&self.base),
@@ -65,6 +66,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
             // once that is done.
             return Err(RemoteError::Pending);
         }
+        let mut absent: Vec<&Arc<Scope>> = Vec::new();
         if !unknown.is_empty() {
             let proofs: Vec<Proof> = unknown
                 .iter()
@@ -79,20 +81,18 @@ impl<K: Hash + Eq, V> Space<K, V> {
                 }
                 match bytes.as_deref().and_then(Stamp::from_bytes) {
                     Some(stamp) => scope.learn(stamp, proof),
-                    None => self.make(server, scope, life, deadline).await?,
+                    None => absent.push(scope),
                 }
             }
         }
-        if let Some(life) = life {
-            for scope in borne {
-                let now = self.shared.clock.now();
-                if scope.needs_prolonging(now, life) {
-                    self.make(server, scope, Some(life), deadline).await?;
-                    scope.prolonged(now, life);
-                }
-            }
-        }
-        Ok(())
+        let now = self.shared.clock.now();
+        let to_make = borne.iter().filter(|scope| {
+            absent.iter().any(|absent| Arc::ptr_eq(absent, scope))
+                || life.is_some_and(|life| scope.needs_prolonging(now, life))
+        });
+        // At the same time, however many they are.
+        let made = join_all(to_make.map(|scope| self.make(server, scope, life, deadline)));
+        made.await.into_iter().collect()
     }
 
     /// Reads a stamp, makes it where it is not there, and lets it live long enough.
@@ -103,7 +103,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
         life: Option<Duration>,
         deadline: Deadline,
     ) -> Result<(), RemoteError> {
-        let proof = self.watch.next_proof(&scope.key);
+        let (now, proof) = (self.shared.clock.now(), self.watch.next_proof(&scope.key));
         let fresh = Bytes::copy_from_slice(&Stamp::draw().to_bytes());
         let ttl = scope.life_for(life.unwrap_or_default());
         let there = server
@@ -120,6 +120,9 @@ impl<K: Hash + Eq, V> Space<K, V> {
             return Ok(());
         };
         scope.learn(stamp, proof);
+        if let Some(life) = life {
+            scope.prolonged(now, life);
+        }
         Ok(())
     }
 
@@ -140,6 +143,16 @@ impl<K: Hash + Eq, V> Space<K, V> {
             .iter()
             .map(|scope| scope.last().ok_or(RemoteError::Pending))
             .collect()
+    }
+
+    /// Reads and makes the stamps that all values of a tenant bear, ahead of many writes. What cannot be
+    /// read now each of them tries for itself.
+    pub(crate) async fn ready_to_write(&self, tenant: Option<&Tenant>) {
+        if let Some(_pass) = self.shared.enter() {
+            let life = self.options.lifetime.total();
+            let base = self.base(tenant);
+            let _tried = self.capture(&base, life, self.shared.deadline()).await;
+        }
     }
 
     /// The stamps of tags that the loaded value revealed; `None` where one of them may have been
@@ -167,10 +180,9 @@ impl<K: Hash + Eq, V> Space<K, V> {
         if !watch.caught_up(CATCH_UP).await || !unchanged() {
             return None;
         }
-        let mut stamps = Vec::with_capacity(found.len());
-        for (scope, bytes) in late.iter().zip(found) {
+        let stamps = late.iter().zip(found).map(async |(scope, before)| {
             let now = self.shared.clock.now();
-            let bytes = match bytes {
+            let bytes = match before {
                 Some(bytes) if !scope.needs_prolonging(now, life) => bytes,
                 before => {
                     // Where there was none, whoever invalidates makes one: if this one is taken,
@@ -184,8 +196,8 @@ impl<K: Hash + Eq, V> Space<K, V> {
                     there
                 }
             };
-            stamps.push(Stamp::from_bytes(&bytes)?);
-        }
-        Some(stamps)
+            Stamp::from_bytes(&bytes)
+        });
+        join_all(stamps).await.into_iter().collect()
     }
 }

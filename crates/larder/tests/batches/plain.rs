@@ -4,7 +4,7 @@ use larder::{Error, Larder, Loaded};
 use larder_servers::Kind;
 
 use super::common::{
-    Op, Place, Stub, eventually, everywhere, larder, names, on_each_server, secs, start,
+    Op, Place, Stub, eventually, everywhere, is_stamp, larder, names, on_each_server, secs, start,
 };
 use super::{Texts, expect, texts, told};
 
@@ -97,7 +97,8 @@ async fn views_of_tenants_are_apart(place: Place) {
 
 on_each_server!(
     a_batch_is_one_question_to_the_server,
-    a_large_batch_is_asked_for_in_parts
+    many_writes_make_the_groups_of_all_values_once,
+    a_large_batch_is_asked_for_in_parts,
 );
 
 async fn a_batch_is_one_question_to_the_server(kind: Kind) {
@@ -113,6 +114,18 @@ async fn a_batch_is_one_question_to_the_server(kind: Kind) {
     assert_eq!(there.get_many(&keys).await.len(), 999);
     // In parts that are sent together.
     assert_eq!(names(&monitor), ["MGET"; 4]);
+}
+
+async fn many_writes_make_the_groups_of_all_values_once(kind: Kind) {
+    let server = start(kind);
+    let acme = texts(&larder(&server).await).tenant("acme");
+    let monitor = server.monitor().unwrap();
+    let all = (0..200).map(|key| (key, "v"));
+    acme.set_many(all).await.unwrap();
+    let mut made = monitor.commands().unwrap();
+    made.retain(|c| c.name() == "EVALSHA" && c.args.iter().any(|arg| is_stamp(arg)));
+    // Everything, the cache, the tenant, and the cache of the tenant.
+    assert_eq!(made.len(), 4, "{made:?}");
 }
 
 async fn a_large_batch_is_asked_for_in_parts(kind: Kind) {

@@ -20,8 +20,8 @@ use larder_servers::{Kind, Reply};
 use tokio::sync::Notify;
 
 use common::{
-    Op, Place, Runs, Stub, When, always, eventually, everywhere, larder, on_each_server, secs,
-    soon, start,
+    Held, Op, Place, Runs, Stub, When, always, eventually, everywhere, larder, on_each_server,
+    secs, soon, start,
 };
 
 fn cache(larder: &Larder, name: &str) -> Cache<u32, String> {
@@ -345,6 +345,43 @@ async fn an_invalidation_that_could_not_reach_the_server_waits_and_is_believed_h
     })
     .await;
     assert_eq!(get(&users, 1).await, None);
+}
+
+#[tokio::test]
+async fn many_tags_cost_no_more_waiting_than_one() {
+    let stub = Stub::default();
+    let here = Larder::builder().remote(stub.clone()).build().await;
+    let here = here.unwrap();
+    let users = cache(&here, "users");
+    users.set(&1, "made: what all values bear").await.unwrap();
+    // Each is under way before any is answered.
+    let all_at_once = async |op, work: tokio::task::JoinHandle<()>, held: [Held; 3]| {
+        for one in &held {
+            one.reached().await;
+        }
+        held.iter().for_each(Held::release);
+        soon("the work", work).await.unwrap();
+        assert!(stub.calls(op) >= 3);
+    };
+    let hold = |op| [(); 3].map(|()| stub.hold(op, When::Before));
+
+    let held = hold(Op::Keep);
+    let set = async move {
+        users
+            .entry(&1)
+            .tags(["a", "b", "c"])
+            .set("v")
+            .await
+            .unwrap()
+    };
+    all_at_once(Op::Keep, tokio::spawn(set), held).await;
+
+    let held = hold(Op::Splice);
+    let invalidate = async move {
+        let tags = here.invalidate_tags(["a", "b", "c"], Strength::Remove);
+        tags.await.unwrap();
+    };
+    all_at_once(Op::Splice, tokio::spawn(invalidate), held).await;
 }
 
 #[tokio::test]
