@@ -17,7 +17,7 @@ use crate::options::Call;
 use crate::outcome::{Found, Source, StaleReason};
 use crate::remote::{Deadline, Lease};
 use crate::scope::Scopes;
-use crate::space::{Kept, Look, Marked, Read, Seen, Server, Space};
+use crate::space::{Asker, Kept, Look, Marked, Read, Seen, Server, Space};
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
 use crate::wire::HEADER_LEN;
@@ -272,8 +272,13 @@ where
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
         let read = Read { bytes, proof };
-        let (how, deadline) = ((&way.task.call, false), way.deadline());
-        match self.judge(server, at, way.key, &read, how, deadline).await {
+        let asker = Asker {
+            call: &way.task.call,
+            base: &self.base(at.tenant),
+            has_base: false,
+        };
+        let look = self.judge(server, at, way.key, &read, asker, way.deadline());
+        match look.await {
             // Another flight has just loaded it.
             Look::Fresh { found, .. } => {
                 self.counters.remote_hits.up();

@@ -14,7 +14,7 @@ use crate::key::{CacheKey, StoredKey};
 use crate::near::{Life, NearRef, Stored};
 use crate::options::Call;
 use crate::remote::RemoteError;
-use crate::space::{Kept, Look, Read, Space};
+use crate::space::{Asker, Kept, Look, Read, Space};
 use crate::value::CacheValue;
 use crate::wire::HEADER_LEN;
 
@@ -108,7 +108,12 @@ where
             bytes,
             proof: lead.proof(),
         };
-        let look = self.judge(server, &at, key, &read, (call, false), deadline);
+        let asker = Asker {
+            call,
+            base: &self.base(at.tenant),
+            has_base: false,
+        };
+        let look = self.judge(server, &at, key, &read, asker, deadline);
         let Look::Fresh {
             found,
             stored,

@@ -40,6 +40,16 @@ impl<V> Opened<V> {
     }
 }
 
+/// For whom a value is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) call: &'a Call,
+    /// What every value of its tenant bears.
+    pub(crate) base: &'a Borne,
+    /// Whether the stamps of those were read beside the value.
+    pub(crate) has_base: bool,
+}
+
 /// The times by which values are judged: asked for once, however many they are.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
@@ -52,29 +62,28 @@ where
     K: CacheKey + Clone + 'static,
     V: CacheValue,
 {
-    /// What the server's bytes are worth. What is fresh is offered to the near tier. `has_base` says
-    /// whether the stamps that every value of the key bears were read beside it.
+    /// What the server's bytes are worth. What is fresh is offered to the near tier.
     pub(crate) async fn judge<Q>(
         &self,
         server: &Server,
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         read: &Read,
-        (call, has_base): (&Call, bool),
+        asker: Asker<'_>,
         deadline: Deadline,
     ) -> Look<V>
     where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let opened = match self.open_value(server, at, key, read) {
+        let opened = match self.open_value(server, at, key, read, asker.base) {
             Ok(opened) => opened,
             Err(reject) => return read.unreadable(key, reject),
         };
         let borne = &opened.borne;
         let mut standing = self.scopes.standing(borne, opened.stamps());
         if standing == Standing::Unknown {
-            let unknown = opened.to_read(has_base);
+            let unknown = opened.to_read(asker.has_base);
             // Boxed, as in a lookup.
             let known = Box::pin(self.know(server, unknown, None, deadline));
             if let Err(error) = known.await {
@@ -83,7 +92,7 @@ where
                 standing = Scopes::standing_as_read(borne, opened.stamps());
             }
         }
-        self.verdict(at, read, call, opened, standing, self.moment(server))
+        self.verdict(at, read, asker.call, opened, standing, self.moment(server))
     }
 
     pub(super) fn moment(&self, server: &Server) -> Moment {
@@ -100,6 +109,7 @@ where
         at: &NearRef<'_, Q>,
         key: &StoredKey,
         read: &Read,
+        base: &Borne,
     ) -> Result<Opened<V>, Reject>
     where
         Q: ?Sized,
@@ -111,8 +121,7 @@ where
         let tags = envelope.tags.iter().map(|tag| Tag::new(tag?).ok());
         let tags: Option<Vec<Tag>> = tags.collect();
         let tags = tags.ok_or_else(Reject::corrupt)?;
-        let base = self.base(at.tenant);
-        let borne = self.scopes.with_tags(&base, at.tenant, &tags);
+        let borne = self.scopes.with_tags(base, at.tenant, &tags);
         // Before its stamps are compared: a change from now on is a change of who asks, and of those
         // who wait for the same (G2).
         let _since = Scopes::record(&borne, read.proof);

@@ -125,7 +125,7 @@ where
         };
         let base = self.base(wants.first().and_then(|want| want.at.tenant));
         let parts = wants.chunks(MOST_ASKED);
-        let told = join_all(parts.map(|part| self.ask_many(server, part, deadline)));
+        let told = join_all(parts.map(|part| self.ask_many(server, part, &base, deadline)));
         let (told, has_base) = if self.scopes.knows(&base) {
             (told.await, false)
         } else {
@@ -160,6 +160,7 @@ where
         &self,
         server: &Server,
         wants: &[Wants<'_, Q>],
+        base: &Borne,
         deadline: Deadline,
     ) -> Vec<Told<V>>
     where
@@ -192,7 +193,7 @@ where
                 bytes,
                 proof: want.proof,
             };
-            match self.open_value(server, &want.at, want.key, &read) {
+            match self.open_value(server, &want.at, want.key, &read, base) {
                 Ok(opened) => Told::Opened(read, opened),
                 Err(reject) => Told::Look(read.unreadable(want.key, reject)),
             }

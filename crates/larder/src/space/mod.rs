@@ -20,6 +20,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+pub(crate) use judge::Asker;
 pub(crate) use look::{Kept, Look, Read, Seen};
 pub(crate) use many::Wants;
 pub(crate) use read::Wanted;

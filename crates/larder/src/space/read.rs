@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::join;
 use tokio::time::timeout;
 
-use super::{Kept, Look, Read, Seen, Space, found};
+use super::{Asker, Kept, Look, Read, Seen, Space, found};
 use crate::key::{CacheKey, StoredKey};
 use crate::load::Proof;
 use crate::near::{NearRef, Stored};
@@ -118,7 +118,7 @@ where
         }
         let base = self.base(at.tenant);
         let mut has_base = false;
-        let asked = async {
+        let reading = async {
             if self.scopes.knows(&base) {
                 return server.remote.get(key, deadline).await;
             }
@@ -133,11 +133,15 @@ where
             has_base = known.is_ok();
             value
         };
-        match self.patiently(kept.is_some(), asked).await {
+        match self.patiently(kept.is_some(), reading).await {
             Ok(Some(bytes)) => {
                 let read = Read { bytes, proof };
-                let how = (call, has_base);
-                self.judge(server, at, key, &read, how, deadline).await
+                let asker = Asker {
+                    call,
+                    base: &base,
+                    has_base,
+                };
+                self.judge(server, at, key, &read, asker, deadline).await
             }
             Ok(None) => self.absent(at, proof),
             Err(error) => self.unanswered(kept, key, &error),
