@@ -94,8 +94,7 @@ impl LarderBuilder {
             watch.told(remote.watch(&config.prefix, observer));
             // So that the first values that are read may be kept. Past the timeout they are not.
             let _ = tokio::time::timeout(timeout, watch.settled()).await;
-            let (remote, clock) = (Arc::clone(&remote), self.clock.clone());
-            Some(Recovery::new(remote, clock, Handle::current(), timeout))
+            Some(Recovery::new(Arc::clone(&remote), Handle::current(), timeout))
         } else {
             // Nobody else writes.
             watch.told(Pushes::AtOnce);

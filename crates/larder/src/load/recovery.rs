@@ -9,9 +9,11 @@
 //!   write failed ──► pending ──► invalidated on the server ──► gone
 //!                      │  ▲ tried again, oldest first
 //!                      ├──┘
-//!                      ├── a later write of the key succeeded ──► gone
-//!                      └── everything that the server may hold has expired ──► gone
+//!                      └── a later write of the key succeeded ──► gone
 //! ```
+//!
+//! Nothing is given up because its time has passed: how long the server keeps what another process or an
+//! earlier program wrote, nobody here knows.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +26,6 @@ use tokio::time::sleep;
 
 use crate::key::StoredKey;
 use crate::remote::{Deadline, Remote, RemoteError};
-use crate::time::{Clock, MAX_TTL, Tick};
 use crate::wire::Stamp;
 
 /// How many keys may wait.
@@ -36,7 +37,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Recovery {
     remote: Arc<dyn Remote>,
-    clock: Clock,
     runtime: tokio::runtime::Handle,
     timeout: Duration,
     queue: Mutex<Queue>,
@@ -57,8 +57,6 @@ struct Queue {
 struct Pending {
     /// In which it waits.
     turn: u64,
-    /// For how long it need to.
-    until: Tick,
     what: Owed,
 }
 
@@ -92,13 +90,11 @@ impl Owed {
 impl Recovery {
     pub(crate) fn new(
         remote: Arc<dyn Remote>,
-        clock: Clock,
         runtime: tokio::runtime::Handle,
         timeout: Duration,
     ) -> Arc<Self> {
         Arc::new(Self {
             remote,
-            clock,
             runtime,
             timeout,
             queue: Mutex::default(),
@@ -106,42 +102,29 @@ impl Recovery {
         })
     }
 
-    /// Lets an invalidation of `key` wait for the server. What the server holds expires within `life`.
+    /// Lets an invalidation of `key` wait for the server.
     ///
     /// Where too many wait, the invalidation of everything, whose stamp lies under `everything`, takes
     /// its place: coarser, and never lost (G6).
-    pub(crate) fn put(
-        self: &Arc<Self>,
-        key: &StoredKey,
-        what: Owed,
-        life: Duration,
-        everything: &StoredKey,
-    ) {
+    pub(crate) fn put(self: &Arc<Self>, key: &StoredKey, what: Owed, everything: &StoredKey) {
         let mut queue = self.queue.lock();
         if queue.pending.len() < MAX_PENDING || queue.pending.contains_key(key) {
-            self.push(&mut queue, key, what, life);
+            self.push(&mut queue, key, what);
         } else {
             let all = Owed::Restamp {
                 kept: 0,
                 life: None,
             };
-            self.push(&mut queue, everything, all, MAX_TTL);
+            self.push(&mut queue, everything, all);
         }
     }
 
-    fn push(self: &Arc<Self>, queue: &mut Queue, key: &StoredKey, what: Owed, life: Duration) {
+    fn push(self: &Arc<Self>, queue: &mut Queue, key: &StoredKey, what: Owed) {
         let turn = queue.next;
         queue.next += 1;
-        let until = self.clock.now().plus(life);
-        let pending = match queue.pending.get(key) {
-            Some(before) => Pending {
-                turn,
-                until: until.max(before.until),
-                what: before.what.and(what),
-            },
-            None => Pending { turn, until, what },
-        };
-        queue.pending.insert(key.clone(), pending);
+        let before = queue.pending.get(key);
+        let what = before.map_or(what, |before| before.what.and(what));
+        queue.pending.insert(key.clone(), Pending { turn, what });
         queue.turns.push_back((turn, key.clone()));
         self.counted(queue);
         if !std::mem::replace(&mut queue.working, true) {
@@ -174,19 +157,11 @@ impl Recovery {
 
     /// The oldest key whose turn still is its own.
     fn oldest(&self) -> Option<(StoredKey, Pending)> {
-        let now = self.clock.now();
         let mut queue = self.queue.lock();
         while let Some((turn, key)) = queue.turns.pop_front() {
-            match queue.pending.get(&key) {
-                Some(pending) if pending.turn == turn => {
-                    if now < pending.until {
-                        let pending = *pending;
-                        return Some((key, pending));
-                    }
-                    queue.pending.remove(&key);
-                    self.counted(&queue);
-                }
-                _ => {}
+            if let Some(pending) = queue.pending.get(&key).filter(|p| p.turn == turn) {
+                let pending = *pending;
+                return Some((key, pending));
             }
         }
         queue.working = false;
@@ -228,7 +203,7 @@ async fn work(recovery: Weak<Recovery>) {
         let Some(recovery) = recovery.upgrade() else {
             return;
         };
-        let Some((key, Pending { turn, what, .. })) = recovery.oldest() else {
+        let Some((key, Pending { turn, what })) = recovery.oldest() else {
             return;
         };
         match recovery.tell(&key, what).await {

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::load::Owed;
 use crate::remote::RemoteError;
 use crate::scope::{Scope, Scopes, Strength};
-use crate::time::MAX_TTL;
 use crate::wire::Stamp;
 
 /// How much of a stamp stays where its scope is only expired: the id of its removals.
@@ -85,7 +84,7 @@ impl Shared {
         }
         let owed = Owed::Restamp { kept, life };
         let everything = &self.scopes.everything().key;
-        recovery.put(&scope.key, owed, MAX_TTL, everything);
+        recovery.put(&scope.key, owed, everything);
         Err(Error::Pending {
             operation: "invalidate",
             key: scope.key.to_string(),

@@ -96,7 +96,7 @@ where
                     space.stored(value, life, weight, answer.is_ok(), mark, Duration::ZERO);
                 let _counted = space.near_insert(near_key, stored);
             }
-            space.settled("set", &key, lifetime, answer)
+            space.settled("set", &key, answer)
         })
         .await
     }
@@ -169,7 +169,7 @@ where
             let answer = remote.remove(&key, deadline).await;
             // Again: what was read meanwhile may be what was there before.
             let _mark = space.watch.mark(&key);
-            space.settled("remove", &key, space.options.lifetime, answer)
+            space.settled("remove", &key, answer)
         })
         .await
     }
@@ -205,7 +205,6 @@ where
         &self,
         operation: &'static str,
         key: &StoredKey,
-        lifetime: Lifetime,
         answer: Result<T, RemoteError>,
     ) -> Result<T, Error> {
         let Some(server) = &self.server else {
@@ -219,9 +218,8 @@ where
             Err(source) => source,
         };
         if !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. }) {
-            let life = lifetime.total().max(self.options.lifetime.total());
             let everything = &self.scopes.everything().key;
-            server.recovery.put(key, Owed::Removal, life, everything);
+            server.recovery.put(key, Owed::Removal, everything);
             return Err(Error::Pending {
                 operation,
                 key: key.to_string(),

@@ -2,11 +2,13 @@
 
 use std::io;
 
-use larder::Cache;
+use larder::{Cache, Clock, Larder};
 use larder_servers::{Kind, Reply};
 use tokio::task::JoinHandle;
 
-use super::common::{Op, Runs, Stub, When, always, larder, on_each_server, soon, start};
+use super::common::{
+    Op, Runs, Stub, When, always, eventually, larder, on_each_server, secs, soon, start,
+};
 use super::{Gate, cache_on, in_memory, settle};
 
 on_each_server!(a_load_voided_by_a_remove, a_load_voided_by_a_set);
@@ -244,4 +246,31 @@ async fn a_load_that_began_during_one_removal_does_not_outlive_the_next() {
     assert_eq!(soon("the load", during).await.unwrap(), "old");
     assert_eq!(get(&cache).await, None);
     assert_eq!(get(&cache_on(&stub).await).await, None);
+}
+
+/// How long the server keeps a value is not the cache's to say: a call may have chosen more.
+#[tokio::test]
+async fn a_removal_waits_for_the_server_however_long_it_is_away() {
+    let clock = Clock::manual();
+    let stub = Stub::by(&clock);
+    let builder = Larder::builder().remote(stub.clone()).clock(clock.clone());
+    let larder = builder.build().await.unwrap();
+    let users: Cache<u32, String> = larder.cache("users").ttl(secs(60)).build().unwrap();
+    let entry = users.entry(&1).ttl(secs(3600));
+    entry.set("old").await.unwrap();
+    stub.fail(Op::Remove, true);
+    users.remove(&1).await.unwrap_err();
+    let tried = stub.calls(Op::Remove);
+    clock.advance(secs(300));
+    eventually("it is tried again", async || {
+        stub.calls(Op::Remove) > tried + 1
+    })
+    .await;
+    assert!(users.get(&1).await.is_none());
+    stub.fail(Op::Remove, false);
+    eventually("it is made up for", async || {
+        larder.health().await.pending_writes == 0
+    })
+    .await;
+    assert!(users.get(&1).await.is_none());
 }
