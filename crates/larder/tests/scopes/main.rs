@@ -363,20 +363,20 @@ async fn many_tags_cost_no_more_waiting_than_one() {
         soon("the work", work).await.unwrap();
         assert!(stub.calls(op) >= 3);
     };
-    let hold = |op| [(); 3].map(|()| stub.hold(op, When::Before));
+    let three = |op| [(); 3].map(|()| stub.hold(op, When::Before));
 
-    let held = hold(Op::Keep);
+    let held = three(Op::Keep);
     let set = async move {
         users
             .entry(&1)
             .tags(["a", "b", "c"])
             .set("v")
             .await
-            .unwrap()
+            .unwrap();
     };
     all_at_once(Op::Keep, tokio::spawn(set), held).await;
 
-    let held = hold(Op::Splice);
+    let held = three(Op::Splice);
     let invalidate = async move {
         let tags = here.invalidate_tags(["a", "b", "c"], Strength::Remove);
         tags.await.unwrap();
