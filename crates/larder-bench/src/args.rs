@@ -5,7 +5,7 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants [options]
 
   --seconds S      near, remote, batch: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
@@ -14,6 +14,7 @@ usage: larder-bench near|remote|batch|stampede|fence|outage|clear [options]
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
+                   tenants: how many lookups of the quiet tenant (default 100000)
   --callers N      stampede: how many callers in all (default 10000)
   --entries N      clear: how many entries the tenant has, and others as many (default 1000000)
   --server KIND    stampede, fence, outage, clear: valkey (the default) or redis
@@ -31,10 +32,11 @@ pub(crate) enum Bench {
     Fence,
     Outage,
     Clear,
+    Tenants,
 }
 
 impl Bench {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Near,
         Self::Remote,
         Self::Batch,
@@ -42,6 +44,7 @@ impl Bench {
         Self::Fence,
         Self::Outage,
         Self::Clear,
+        Self::Tenants,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Bench {
             Self::Fence => "fence",
             Self::Outage => "outage",
             Self::Clear => "clear",
+            Self::Tenants => "tenants",
         }
     }
 
@@ -67,6 +71,7 @@ impl Bench {
             Self::Fence => (4_000, 0.0),
             Self::Outage => (1, 10.0),
             Self::Clear => (15, 5.0),
+            Self::Tenants => (100_000, 0.0),
         }
     }
 
@@ -78,6 +83,7 @@ impl Bench {
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),
             Self::Clear => (3, 0.3),
+            Self::Tenants => (4_000, 0.0),
         }
     }
 }

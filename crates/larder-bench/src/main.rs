@@ -19,6 +19,7 @@ mod outage;
 mod remote;
 mod report;
 mod stampede;
+mod tenants;
 mod workload;
 
 use std::error::Error;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Bench::Fence => fence::run(&args, &mut report),
         Bench::Outage => outage::run(&args, &mut report),
         Bench::Clear => clear::run(&args, &mut report),
+        Bench::Tenants => tenants::run(&args, &mut report),
     };
     report.show();
     match outcome {

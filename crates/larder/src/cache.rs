@@ -86,7 +86,8 @@ where
         Self { space, tenant }
     }
 
-    /// A view of one tenant's keys. It shares the near tier, its capacity and the options.
+    /// A view of one tenant's keys. It shares the near tier, its capacity and the options, save what
+    /// [`Larder::configure_tenant`](crate::Larder::configure_tenant) says.
     ///
     /// With a name that no tenant can have (empty, or longer than 200 bytes when escaped) the
     /// view finds nothing, loads without storing, and its writes return the error.
@@ -94,7 +95,7 @@ where
     pub fn tenant(&self, name: impl AsRef<str>) -> Self {
         Self {
             space: Arc::clone(&self.space),
-            tenant: Tenant::new(name.as_ref()).map(Some),
+            tenant: self.space.shared.accounts.tenant(name.as_ref()).map(Some),
         }
     }
 
@@ -132,7 +133,8 @@ where
         if !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {
-            self.space.counters.near_hits.up();
+            self.space
+                .count(at.tenant, |counters| counters.near_hits.up());
             return Some(stored.value);
         }
         // Boxed, so that the future of a hit stays small.
@@ -303,7 +305,8 @@ where
             && !self.space.options.sliding
             && let Some(stored) = self.space.near_hit(&at)
         {
-            self.space.counters.near_hits.up();
+            self.space
+                .count(at.tenant, |counters| counters.near_hits.up());
             return Ok(stored.value);
         }
         let found = Box::pin(self.entry(key).lookup_or_load(loader)).await?;
@@ -450,4 +453,16 @@ pub struct NearUsage {
     pub capacity: u64,
     /// The heaviest entry that is taken.
     pub largest: u64,
+}
+
+impl NearUsage {
+    /// Of two near tiers together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            entries: self.entries + other.entries,
+            weight: self.weight + other.weight,
+            capacity: self.capacity + other.capacity,
+            largest: self.largest.max(other.largest),
+        }
+    }
 }

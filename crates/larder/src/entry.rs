@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cache::TenantView;
 use crate::error::Error;
-use crate::key::{CacheKey, NameError, Tag, Tenant};
+use crate::key::{CacheKey, NameError, Tag};
 use crate::load::{Load, LoadError, Loaded};
 use crate::near::NearRef;
 use crate::options::Call;
@@ -37,6 +37,9 @@ pub struct Entry<'a, K: Hash + Eq, V, Q: ?Sized> {
     tenant: TenantOf<'a>,
     key: &'a Q,
     call: Call,
+    /// The call's own times.
+    ttl: Option<Duration>,
+    stale: Option<Duration>,
     /// Why the tags of the call cannot be.
     wrong: Option<WrongTags>,
 }
@@ -83,6 +86,15 @@ enum TenantOf<'a> {
     Call(TenantView),
 }
 
+impl TenantOf<'_> {
+    fn view(&self) -> &TenantView {
+        match self {
+            Self::Cache(tenant) => tenant,
+            Self::Call(tenant) => tenant,
+        }
+    }
+}
+
 impl<'a, K, V, Q> Entry<'a, K, V, Q>
 where
     K: CacheKey + Clone + Borrow<Q> + 'static,
@@ -95,30 +107,41 @@ where
             tenant: TenantOf::Cache(tenant),
             key,
             call: Call::new(space.options.lifetime),
+            ttl: None,
+            stale: None,
             wrong: None,
         }
+        .timed()
+    }
+
+    /// With the times of the call, or else of its tenant, or else of the cache.
+    fn timed(mut self) -> Self {
+        let tenant = self.tenant.view().as_ref().ok().and_then(Option::as_ref);
+        let lifetime = self.space.lifetime_of(tenant);
+        self.call.lifetime = lifetime.with(self.ttl, self.stale);
+        self
     }
 
     /// Whose key it is. With a name that no tenant can have, the call finds nothing, loads without
     /// storing, and writes return the error.
     pub fn tenant(mut self, name: impl AsRef<str>) -> Self {
-        self.tenant = TenantOf::Call(Tenant::new(name.as_ref()).map(Some));
-        self
+        self.tenant = TenantOf::Call(self.space.shared.accounts.tenant(name.as_ref()).map(Some));
+        self.timed()
     }
 
     /// How long the value that this call stores is fresh. Zero: it is not stored. More than
     /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.call.lifetime = self.call.lifetime.with(Some(ttl), None);
+        self.ttl = Some(ttl);
         self.call.own_ttl = true;
-        self
+        self.timed()
     }
 
     /// How long past its TTL the value that this call stores may be served as stale. More than
     /// [`MAX_TTL`](crate::MAX_TTL) is cut to that.
     pub fn stale(mut self, stale: Duration) -> Self {
-        self.call.lifetime = self.call.lifetime.with(None, Some(stale));
-        self
+        self.stale = Some(stale);
+        self.timed()
     }
 
     /// What the value that this call stores has in common with others, to be invalidated with them:
@@ -432,14 +455,10 @@ where
     }
 
     fn at(&self) -> Result<NearRef<'_, Q>, Error> {
-        let tenant = match &self.tenant {
-            TenantOf::Cache(tenant) => *tenant,
-            TenantOf::Call(tenant) => tenant,
-        };
         if let Some(wrong) = &self.wrong {
             return Err(wrong.clone().into());
         }
-        match tenant {
+        match self.tenant.view() {
             Ok(tenant) => Ok(NearRef::new(tenant.as_ref(), self.key)),
             Err(error) => Err(error.clone().into()),
         }

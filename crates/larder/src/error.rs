@@ -90,6 +90,31 @@ pub enum Error {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// An option of a tenant, or of each tenant, is out of its range.
+    #[error("{}: {what} of {value} is not {allowed}", tenant_or_each(.tenant.as_deref()))]
+    TenantOption {
+        /// The tenant; `None` for the options of each.
+        tenant: Option<String>,
+        /// Which option.
+        what: &'static str,
+        /// What was asked for.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// A tenant cannot have options of its own any more.
+    #[error(
+        "tenant {tenant:?} cannot be configured: {seen} others were met before it, or {max} are configured \
+         already; configure tenants right after the larder is built"
+    )]
+    TooManyTenants {
+        /// The tenant.
+        tenant: String,
+        /// How many tenants are known one by one without being configured.
+        seen: usize,
+        /// How many can be configured.
+        max: usize,
+    },
     /// A value was to have more tags than it may.
     #[error("a value may have at most {max} tags")]
     TooManyTags {
@@ -202,4 +227,11 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+fn tenant_or_each(tenant: Option<&str>) -> String {
+    tenant.map_or_else(
+        || "the options of each tenant".to_owned(),
+        |tenant| format!("tenant {tenant:?}"),
+    )
 }

@@ -22,6 +22,7 @@ use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
+use crate::tenant::{TenantHealth, TenantOptions};
 use crate::value::CacheValue;
 use crate::wire::Schema;
 
@@ -76,6 +77,9 @@ trait View: Send + Sync {
     fn stats(&self) -> CacheStats;
     fn forget(&self);
     fn forget_tenant(&self, tenant: &Tenant);
+    fn configured(&self, tenant: &Tenant);
+    /// What a tenant has of the near tier, where it has a share of its own.
+    fn usage_of(&self, tenant: &Tenant) -> Option<NearUsage>;
 }
 
 impl<K, V> View for Space<K, V>
@@ -97,6 +101,16 @@ where
 
     fn forget_tenant(&self, tenant: &Tenant) {
         self.forget_where(|key| key.tenant.as_ref() == Some(tenant));
+    }
+
+    fn configured(&self, tenant: &Tenant) {
+        if let Some(near) = self.near_tier() {
+            near.configured(tenant);
+        }
+    }
+
+    fn usage_of(&self, tenant: &Tenant) -> Option<NearUsage> {
+        self.near_tier()?.engines().usage_of(tenant)
     }
 }
 
@@ -161,8 +175,48 @@ impl Larder {
     pub fn tenant(&self, name: impl AsRef<str>) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
-            tenant: Tenant::new(name.as_ref()).map(Some),
+            tenant: self.inner.shared.accounts.tenant(name.as_ref()).map(Some),
         }
+    }
+
+    /// Gives a tenant options of its own, in place of those of
+    /// [`each`](LarderBuilder::tenants). They hold from now on, in all caches, and can be changed at any time.
+    ///
+    /// # Errors
+    /// Where the name can be no tenant's or an option is out of its range; and for a tenant that is not
+    /// known yet, where more than a thousand others came before it, or 4,095 are configured.
+    pub fn configure_tenant(
+        &self,
+        name: impl AsRef<str>,
+        options: TenantOptions,
+    ) -> Result<(), Error> {
+        let shared = &self.inner.shared;
+        let tenant = shared.accounts.configure(name.as_ref(), options)?;
+        for open in self.inner.open.lock().values() {
+            open.view.configured(&tenant);
+        }
+        Ok(())
+    }
+
+    /// How each tenant fares in this process, by name: those that were configured, and the first thousand
+    /// others that were met. All others together come last.
+    pub fn tenants(&self) -> Vec<TenantHealth> {
+        let views: Vec<_> = {
+            let open = self.inner.open.lock();
+            open.values().map(|open| Arc::clone(&open.view)).collect()
+        };
+        let accounts = self.inner.shared.accounts.list().into_iter();
+        accounts
+            .map(|(tenant, account)| TenantHealth {
+                stats: account.counters.snapshot(),
+                loading: account.loading(),
+                near: tenant.as_ref().and_then(|tenant| {
+                    let parts = views.iter().filter_map(|view| view.usage_of(tenant));
+                    parts.reduce(NearUsage::and)
+                }),
+                name: tenant.map(|tenant| tenant.as_str().to_owned()),
+            })
+            .collect()
     }
 
     /// The configuration in force.
@@ -294,7 +348,7 @@ impl Larder {
         let mut open = self.inner.open.lock();
         if let Some(open) = open.get(name.as_str()) {
             return match open.space.downcast_ref::<Arc<Space<K, V>>>() {
-                Some(space) if open.options == options => {
+                Some(space) if open.options.suit(&options) => {
                     Ok(Cache::new(Arc::clone(space), self.tenant.clone()))
                 }
                 _ => Err(Error::OpenedOtherwise {

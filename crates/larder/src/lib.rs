@@ -402,6 +402,7 @@ mod scope;
 mod space;
 pub mod sweep;
 mod telemetry;
+mod tenant;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -429,6 +430,7 @@ pub use remote::{RemoteHealth, RemoteState};
 pub use scope::Strength;
 pub use sweep::{Erased, Removed, Sweep, SweepProgress};
 pub use telemetry::CacheStats;
+pub use tenant::{TenantHealth, TenantOptions};
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};
 pub use wire::Codec;

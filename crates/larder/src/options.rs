@@ -164,6 +164,9 @@ pub(crate) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Options {
     pub(crate) lifetime: Lifetime,
+    /// Whether the opener chose them, so that a tenant's own do not count.
+    pub(crate) own_ttl: bool,
+    pub(crate) own_stale: bool,
     pub(crate) codec: Option<Codec>,
     pub(crate) schema: Option<u32>,
     pub(crate) near: NearCapacity,
@@ -190,6 +193,17 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether a cache that is open with these is what was asked for. Who opened it first has said whether
+    /// its times were chosen.
+    pub(crate) fn suit(&self, asked: &Self) -> bool {
+        *self
+            == Self {
+                own_ttl: self.own_ttl,
+                own_stale: self.own_stale,
+                ..asked.clone()
+            }
+    }
+
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         if self.memory_only && self.near == NearCapacity::Off {
             return Err(Error::NoTier {

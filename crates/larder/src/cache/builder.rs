@@ -40,6 +40,8 @@ where
                     ttl: Duration::ZERO,
                     stale: Duration::ZERO,
                 },
+                own_ttl: false,
+                own_stale: false,
                 codec: Codec::DEFAULT,
                 schema: None,
                 near: NearCapacity::default(),
@@ -74,6 +76,7 @@ where
     /// failed, or the server is away. It is then declared as stale (G4). The default is zero.
     pub fn stale(mut self, stale: Duration) -> Self {
         self.options.lifetime.stale = stale;
+        self.options.own_stale = true;
         self
     }
 
@@ -223,6 +226,7 @@ where
     pub fn build(self) -> Result<Cache<K, V>, Error> {
         let name = CacheName::new(&self.name)?;
         let mut options = self.options;
+        options.own_ttl = self.ttl.is_some();
         options.lifetime.ttl = self
             .ttl
             .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));

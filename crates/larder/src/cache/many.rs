@@ -369,7 +369,8 @@ where
     }
 
     fn call(&self) -> Call {
-        Call::new(self.space.options.lifetime)
+        let tenant = self.tenant.as_ref().ok().and_then(Option::as_ref);
+        Call::new(self.space.lifetime_of(tenant))
     }
 }
 

@@ -94,6 +94,8 @@ pub struct Tenant(Arc<TenantParts>);
 struct TenantParts {
     name: Name,
     hash: u64,
+    /// Which of its larder's tenants it is. Zero: none in particular.
+    number: usize,
 }
 
 /// Seeded at random, so that nobody can choose tenants that hash alike.
@@ -117,7 +119,22 @@ impl Tenant {
         Ok(Self(Arc::new(TenantParts {
             name: Name::new(Part::Tenant, TENANT, tenant)?,
             hash: HASHER.hash_one(tenant),
+            number: 0,
         })))
+    }
+
+    /// The same as one of a larder's tenants.
+    pub(crate) fn numbered(&self, number: usize) -> Self {
+        Self(Arc::new(TenantParts {
+            name: self.0.name.clone(),
+            hash: self.0.hash,
+            number,
+        }))
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> usize {
+        self.0.number
     }
 
     /// The tenant as it was given.
@@ -238,6 +255,7 @@ impl PartialEq for Tag {
 impl Eq for Tag {}
 
 /// A tenant, a cache name or a tag, escaped once and for all.
+#[derive(Clone)]
 struct Name {
     given: Box<str>,
     /// What precedes it in a stored key, the escaped name and a colon.

@@ -13,6 +13,7 @@ use crate::load::{Recovery, Watch};
 use crate::remote::{NoRemote, Observer, Pushes, Remote, RemoteState};
 use crate::scope::Scopes;
 use crate::space::Shared;
+use crate::tenant::{Accounts, TenantOptions};
 use crate::time::Clock;
 
 /// What a call grants to its remote work where no server is configured (a remote given in code).
@@ -28,6 +29,7 @@ pub struct LarderBuilder {
     config: Option<Config>,
     remote: Option<Arc<dyn Remote>>,
     clock: Clock,
+    tenants: TenantOptions,
 }
 
 impl LarderBuilder {
@@ -49,6 +51,13 @@ impl LarderBuilder {
         self
     }
 
+    /// What each tenant has for which [`Larder::configure_tenant`] says nothing else. Beyond a thousand
+    /// tenants, those that come later have the times alone: no share and no limit of their own.
+    pub fn tenants(mut self, each: TenantOptions) -> Self {
+        self.tenants = each;
+        self
+    }
+
     /// Builds the larder, and waits for the end of the first attempt to connect.
     ///
     /// # Errors
@@ -57,6 +66,7 @@ impl LarderBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn build(self) -> Result<Larder, Error> {
+        self.tenants.check(None)?;
         let config = match self.config {
             Some(config) => config,
             None => Config::builder().build()?,
@@ -94,7 +104,11 @@ impl LarderBuilder {
             watch.told(remote.watch(&config.prefix, observer));
             // So that the first values that are read may be kept. Past the timeout they are not.
             let _ = tokio::time::timeout(timeout, watch.settled()).await;
-            Some(Recovery::new(Arc::clone(&remote), Handle::current(), timeout))
+            Some(Recovery::new(
+                Arc::clone(&remote),
+                Handle::current(),
+                timeout,
+            ))
         } else {
             // Nobody else writes.
             watch.told(Pushes::AtOnce);
@@ -103,6 +117,7 @@ impl LarderBuilder {
         let shared = Arc::new(Shared {
             recovery,
             enabled,
+            accounts: Arc::new(Accounts::new(self.tenants)),
             prefix: config.prefix.clone(),
             clock: self.clock,
             watch,

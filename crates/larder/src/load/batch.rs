@@ -56,7 +56,7 @@ use crate::options::Call;
 use crate::outcome::Source;
 use crate::remote::Deadline;
 use crate::space::{Seen, Space, Wants};
-use crate::telemetry::Miss;
+use crate::telemetry::{Counters, Miss};
 use crate::time::Tick;
 use crate::value::CacheValue;
 
@@ -164,7 +164,9 @@ where
         E: Display + Send + Sync + 'static,
     {
         let names = keys.iter().map(|key| (*key).to_owned()).collect();
-        let brought = self.load_all_counted(keys.len(), || loader(names)).await;
+        let brought = self
+            .load_all_counted(None, keys.len(), || loader(names))
+            .await;
         let answer = |key: &&Q| match &brought {
             Ok(values) => match values.get(key) {
                 Some(one) => {
@@ -180,6 +182,7 @@ where
 
     async fn load_all_counted<F, T, E>(
         &self,
+        tenant: Option<&Tenant>,
         count: usize,
         load: impl FnOnce() -> F,
     ) -> Result<T, Failure>
@@ -187,9 +190,10 @@ where
         F: Future<Output = Result<T, E>>,
         E: Display + Send + Sync + 'static,
     {
-        (0..count).for_each(|_| self.counters.loads.up());
+        let each = |raise: fn(&Counters)| (0..count).for_each(|_| self.count(tenant, raise));
+        each(|counters| counters.loads.up());
         let loaded = self.limited(load).await;
-        loaded.inspect_err(|_| (0..count).for_each(|_| self.counters.load_failures.up()))
+        loaded.inspect_err(|_| each(|counters| counters.load_failures.up()))
     }
 }
 
@@ -318,10 +322,10 @@ where
         for mut own in owned.drain(..) {
             let Wanted { at, key } = &wanted[own.index];
             // Left in peace: what another process stored since is looked for all the same.
-            own.failure = space.failures.of(at, space.now());
+            own.failure = space.kept_from_loading(at);
             own.task.rests = own.failure.is_some();
             if key.is_none() {
-                space.counters.missed(Miss::InvalidKey);
+                space.count(at.tenant, |counters| counters.missed(Miss::InvalidKey));
             }
             // A lease that is held already came from a leader who had looked.
             if own.has_looked || own.lead.lease.is_some() || key.is_none() {
@@ -433,6 +437,17 @@ where
             return;
         }
         let space = self.space;
+        let tenant = wanted[owned[0].index].at.tenant;
+        let running = match space.may_load(tenant) {
+            Ok(running) => running,
+            Err(failure) => {
+                for own in owned {
+                    let landing = space.or_kept(&own.lead, failure.clone(), &own.task);
+                    self.end(&own, landing);
+                }
+                return;
+            }
+        };
         let mut flights: Vec<_> = owned
             .iter_mut()
             .filter_map(|own| Some((&mut own.lead, wanted[own.index].key.as_ref()?)))
@@ -443,8 +458,10 @@ where
         let names = owned.iter().map(|own| own.lead.key().key.clone()).collect();
         let ids: Vec<_> = owned.iter().map(|own| own.lead.flight()).collect();
         let began = space.now();
-        let loading = space.load_all_counted(owned.len(), || loader(names));
-        let mut values = match chain::within_all(ids, loading).await {
+        let loading = space.load_all_counted(tenant, owned.len(), || loader(names));
+        let brought = chain::within_all(ids, loading).await;
+        drop(running);
+        let mut values = match brought {
             Ok(values) => values,
             Err(failure) => {
                 for own in owned {

@@ -90,7 +90,7 @@ where
     {
         let (key, task) = (way.key, way.task);
         if !task.call.remote {
-            self.counters.missed(Miss::Absent);
+            self.count(at.tenant, |counters| counters.missed(Miss::Absent));
             if let Some(kept) = self.kept_near(at, StaleReason::Expired) {
                 lead.keep(kept);
             }
@@ -108,7 +108,7 @@ where
 
     /// What the server was found to hold decides how the flight goes on.
     pub(super) fn looked(&self, lead: &Lead<K, V>, look: Look<V>, task: &Task) -> Step<V> {
-        let call = &task.call;
+        let (call, tenant) = (&task.call, lead.key().tenant.as_ref());
         let (may_fill, seen) = match look {
             Look::Fresh {
                 found,
@@ -121,16 +121,16 @@ where
                 (true, seen)
             }
             Look::Fresh { found, .. } => {
-                self.counters.remote_hits.up();
+                self.count(tenant, |counters| counters.remote_hits.up());
                 return Step::Ends(found);
             }
             // Better than to load what may not be stored.
             Look::Suspect(found) if !call.force && call.takes(&found.outcome) => {
-                self.counters.stale_hits.up();
+                self.count(tenant, |counters| counters.stale_hits.up());
                 return Step::Ends(found);
             }
             Look::Suspect(_) => {
-                self.counters.missed(Miss::RemoteUnavailable);
+                self.count(tenant, |counters| counters.missed(Miss::RemoteUnavailable));
                 return Step::Loads;
             }
             Look::Stale { kept, seen } => {
@@ -138,7 +138,7 @@ where
                 (true, seen)
             }
             Look::Unreached(kept) => {
-                self.counters.missed(Miss::RemoteUnavailable);
+                self.count(tenant, |counters| counters.missed(Miss::RemoteUnavailable));
                 if let Some(kept) = kept {
                     lead.keep(kept);
                 }
@@ -149,7 +149,7 @@ where
                 may_fill,
                 seen,
             } => {
-                self.counters.missed(why);
+                self.count(tenant, |counters| counters.missed(why));
                 (may_fill, seen)
             }
         };
@@ -215,7 +215,7 @@ where
             if begun.elapsed() >= patience {
                 return None;
             }
-            self.counters.leases_awaited.up();
+            self.count(at.tenant, |counters| counters.leases_awaited.up());
             let until = Instant::now() + poll.min(left.max(Duration::from_millis(1)));
             let _ = timeout_at(until, changed).await;
         }
@@ -281,7 +281,7 @@ where
         match look.await {
             // Another flight has just loaded it.
             Look::Fresh { found, .. } => {
-                self.counters.remote_hits.up();
+                self.count(at.tenant, |counters| counters.remote_hits.up());
                 Claimed::Ends(found)
             }
             Look::Stale { kept, seen } => {

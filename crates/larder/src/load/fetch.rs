@@ -12,7 +12,7 @@ use super::chain::{self, FlightId};
 use super::lead::Task;
 use super::table::{Joined, Landing, Lead, Waited, Waiter};
 use super::{Failure, Load, LoadError, Loaded};
-use crate::key::{CacheKey, StoredKey};
+use crate::key::{CacheKey, StoredKey, Tenant};
 use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::{Found, StaleReason};
@@ -96,7 +96,10 @@ where
         F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
-        match self.load_counted(Load::new(None, false), loader).await {
+        match self
+            .load_counted(None, Load::new(None, false), loader)
+            .await
+        {
             Ok(brought) => Ok(Self::loaded(brought.value, Duration::ZERO)),
             Err(failure) => Err(failure.into_error()),
         }
@@ -145,11 +148,11 @@ where
         let (now, shares) = (self.now(), |proof, looked| self.shares(proof, looked));
         let seat = match self.table.join(at, (proof, now), shares, refused, near) {
             Joined::Hit(found) => Seat::Landed(Ok(found)),
-            Joined::Landed(found) => Seat::Landed(Ok(self.joined(found))),
+            Joined::Landed(found) => Seat::Landed(Ok(self.joined(at.tenant, found))),
             Joined::Lead(lead) => Seat::Lead(lead),
             Joined::Wait(waiter) => return Came::Waits(waiter),
             Joined::Full => {
-                self.counters.overloads.up();
+                self.count(at.tenant, |counters| counters.overloads.up());
                 let kept = self.fallback(at, None, StaleReason::SlowLoad, call);
                 Seat::Landed(kept.ok_or(Failure::Overloaded))
             }
@@ -182,9 +185,9 @@ where
                 Waited::Landed(Ok(found)) if !call.takes(&found.outcome) => {}
                 Waited::Landed(landing) => {
                     return Seat::Landed(match landing {
-                        Ok(found) => Ok(self.joined(found)),
+                        Ok(found) => Ok(self.joined(at.tenant, found)),
                         Err(failure) => {
-                            self.counters.loads_joined.up();
+                            self.count(at.tenant, |counters| counters.loads_joined.up());
                             Err(failure)
                         }
                     });
@@ -198,8 +201,8 @@ where
     }
 
     /// An answer that another caller's flight brought, counted.
-    fn joined(&self, mut found: Found<V>) -> Found<V> {
-        self.counters.loads_joined.up();
+    fn joined(&self, tenant: Option<&Tenant>, mut found: Found<V>) -> Found<V> {
+        self.count(tenant, |counters| counters.loads_joined.up());
         found.outcome.joined = true;
         found
     }
@@ -252,7 +255,7 @@ where
         if !call.takes(&found.outcome) {
             return None;
         }
-        self.counters.stale_hits.up();
+        self.count(at.tenant, |counters| counters.stale_hits.up());
         Some(found)
     }
 }

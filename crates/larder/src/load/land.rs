@@ -77,7 +77,8 @@ where
                 lease.leave_note();
             }
             if wanted {
-                self.counters.fills_refused.up();
+                let tenant = lead.key().tenant.as_ref();
+                self.count(tenant, |counters| counters.fills_refused.up());
             }
             let _ = lead.publish(Ok(found.clone()), self.now(), || {});
             return Ok(found);
@@ -98,12 +99,14 @@ where
             .then(|| self.near_entry_of(&lead, &landed, payload.as_ref().map(Vec::len)))
             .flatten();
         let (near_key, proof) = (lead.key().clone(), lead.proof());
+        let tenant = near_key.tenant.clone();
         let published = lead.publish(Ok(found.clone()), self.now(), || {
             // One that is outdated already would have no effect, except to push out a newer one.
             if let Some(stored) = near.filter(|_| self.holds(proof)) {
                 let _counted = self.near_insert(near_key, stored);
             }
         });
+        let refused = || self.count(tenant.as_ref(), |counters| counters.fills_refused.up());
         match (lease, payload) {
             (Some(lease), Some(payload)) if !published.voided && !self.shared.gate.has_ended() => {
                 let fill = Fill {
@@ -125,14 +128,14 @@ where
                 }
             }
             (Some(lease), payload) => {
-                self.counters.fills_refused.up();
+                refused();
                 // A note is for what will not be stored by the next load either. Where this one was
                 // invalidated, the next takes the lease and stores.
                 if payload.is_none() {
                     lease.leave_note();
                 }
             }
-            (None, _) if self.server.is_some() => self.counters.fills_refused.up(),
+            (None, _) if self.server.is_some() => refused(),
             (None, _) => {}
         }
         Ok(found)
@@ -223,7 +226,8 @@ where
             let life = lifetime.total();
             let late = self.late_stamps(&bearing.late, lead.proof(), life, deadline);
             let Some(late) = late.await else {
-                self.counters.fills_refused.up();
+                let tenant = lead.key().tenant.as_ref();
+                self.count(tenant, |counters| counters.fills_refused.up());
                 lease.leave_note();
                 return;
             };
@@ -242,7 +246,7 @@ where
             Ok(bytes) => lease.fill(bytes, lifetime.total(), deadline).await,
             Err(error) => Err(error),
         };
-        self.filled(key, filled);
+        self.filled(lead.key().tenant.as_ref(), key, filled);
     }
 
     /// What a caller gets of a load; `ttl` is zero where the value is not stored.

@@ -1,6 +1,8 @@
 //! Leads a flight: looks at the server, takes the lease, runs the loader.
 
+use std::borrow::Borrow;
 use std::fmt::Display;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +12,14 @@ use super::chain;
 use super::claim::Way;
 use super::land::Landed;
 use super::table::{Landing, Lead};
-use super::{Failure, Load, Loaded, catch_panic};
-use crate::key::{CacheKey, StoredKey};
+use super::{Failure, Load, Loaded, Taken, catch_panic};
+use crate::key::{CacheKey, StoredKey, Tenant};
+use crate::near::NearRef;
 use crate::options::{Call, Lifetime};
 use crate::outcome::Outcome;
 use crate::space::Space;
 use crate::telemetry::Miss;
+use crate::tenant::Account;
 use crate::time::Tick;
 use crate::unwind::caught;
 use crate::value::CacheValue;
@@ -86,8 +90,11 @@ where
         let near_key = lead.key().clone();
         let at = near_key.as_ref();
         // Left in peace: what another process stored since is looked for all the same.
-        let failure = self.failures.of(&at, self.now());
-        task.rests = failure.is_some();
+        let mut may_load = match self.kept_from_loading(&at) {
+            Some(failure) => Err(failure),
+            None => Ok(None),
+        };
+        task.rests = may_load.is_err();
         let mut marked = None;
         let mut remote_time = self.shared.timeout;
         if let Some(key) = &key {
@@ -103,7 +110,8 @@ where
                 let _ = lead.publish(Ok(found.clone()), self.now(), || {});
                 return Ok(found);
             }
-            if !task.rests {
+            may_load = may_load.and_then(|_| self.may_load(at.tenant));
+            if may_load.is_ok() {
                 let deadline = way.deadline();
                 let flight = &mut [(&mut lead, key)];
                 marked = self.begin(flight, &task.call, deadline).await;
@@ -111,13 +119,17 @@ where
             }
             remote_time = way.remote_time;
         } else {
-            self.counters.missed(Miss::InvalidKey);
+            may_load = may_load.and_then(|_| self.may_load(at.tenant));
+            self.count(at.tenant, |counters| counters.missed(Miss::InvalidKey));
         }
-        if let Some(failure) = failure {
-            let landing = self.or_kept(&lead, failure, &task);
-            let _ = lead.publish(landing.clone(), self.now(), || {});
-            return landing;
-        }
+        let running = match may_load {
+            Ok(running) => running,
+            Err(failure) => {
+                let landing = self.or_kept(&lead, failure, &task);
+                let _ = lead.publish(landing.clone(), self.now(), || {});
+                return landing;
+            }
+        };
         let began = self.now();
         let stale = lead.kept().and_then(|kept| kept.at(began));
         let told = Load::new(
@@ -125,10 +137,12 @@ where
             task.purpose != Purpose::Answer,
         );
         if task.purpose == Purpose::Refresh {
-            self.counters.refreshes.up();
+            self.count(at.tenant, |counters| counters.refreshes.up());
         }
-        let loading = self.load_counted(told, loader);
-        match chain::within(lead.flight(), loading).await {
+        let loading = self.load_counted(at.tenant, told, loader);
+        let brought = chain::within(lead.flight(), loading).await;
+        drop(running);
+        match brought {
             Ok(brought) => {
                 let cost = self.now().since(began);
                 let landed = Landed {
@@ -172,10 +186,15 @@ where
     /// A stale value in place of a failure, counted, where the leader found one.
     pub(super) fn or_kept(&self, lead: &Lead<K, V>, failure: Failure, task: &Task) -> Landing<V> {
         let now = self.now();
+        if matches!(failure, Failure::Overloaded) {
+            let tenant = lead.key().tenant.as_ref();
+            self.count(tenant, |counters| counters.overloads.up());
+        }
         let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
         match kept.filter(|found| task.call.takes(&found.outcome)) {
             Some(found) => {
-                self.counters.stale_hits.up();
+                let tenant = lead.key().tenant.as_ref();
+                self.count(tenant, |counters| counters.stale_hits.up());
                 Ok(found)
             }
             None => Err(failure),
@@ -213,6 +232,7 @@ where
     /// Runs a loader, no longer than the cache allows.
     pub(super) async fn load_counted<L, F, E>(
         &self,
+        tenant: Option<&Tenant>,
         told: Load<V>,
         loader: L,
     ) -> Result<Loaded<V>, Failure>
@@ -221,9 +241,30 @@ where
         F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
-        self.counters.loads.up();
+        self.count(tenant, |counters| counters.loads.up());
         let brought = self.limited(|| loader(told)).await;
-        brought.inspect_err(|_| self.counters.load_failures.up())
+        brought.inspect_err(|_| self.count(tenant, |counters| counters.load_failures.up()))
+    }
+
+    /// Why a key that is not found is not to be loaded: its load failed a moment ago, or as many loaders
+    /// run for its tenant as may. The leases need not be asked for, then.
+    pub(super) fn kept_from_loading<Q>(&self, at: &NearRef<'_, Q>) -> Option<Failure>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let failed = self.failures.of(at, self.now());
+        let is_full = || self.account(at.tenant).is_some_and(Account::is_full);
+        failed.or_else(|| is_full().then_some(Failure::Overloaded))
+    }
+
+    /// The right to run a loader for a tenant; a failure where as many run as may (G6).
+    pub(super) fn may_load(&self, tenant: Option<&Tenant>) -> Result<Option<Taken>, Failure> {
+        match self.account(tenant).map(Account::load) {
+            None => Ok(None),
+            Some(Some(taken)) => Ok(Some(taken)),
+            Some(None) => Err(Failure::Overloaded),
+        }
     }
 
     /// Runs a loader of the user's: its panic and its taking too long are answers.

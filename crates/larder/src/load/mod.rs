@@ -73,6 +73,7 @@ mod fetch;
 mod land;
 mod lead;
 mod lease;
+mod limit;
 mod loader;
 #[cfg(test)]
 mod model;
@@ -92,6 +93,7 @@ pub(crate) use batch::Answer;
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;
+pub(crate) use limit::{Limit, Taken};
 pub use loader::{Load, Loaded};
 pub(crate) use recovery::{Owed, Recovery};
 pub(crate) use resting::Resting;

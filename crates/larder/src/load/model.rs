@@ -8,7 +8,7 @@ use shuttle::sync::Arc;
 use shuttle::{future, thread};
 
 // What `table.rs` finds beside it.
-use super::{Failure, chain, lease, watch};
+use super::{Failure, chain, lease, limit, watch};
 use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::space::Space;

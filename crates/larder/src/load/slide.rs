@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::lead::{REFRESH_PAUSE, SAME_AGE};
 use super::lease::{Asked, Held};
 use super::table::{Joined, Lead};
-use crate::key::{CacheKey, StoredKey};
+use crate::key::{CacheKey, StoredKey, Tenant};
 use crate::near::{Life, NearRef, Stored};
 use crate::options::Call;
 use crate::remote::RemoteError;
@@ -142,21 +142,26 @@ where
             Some((bytes, life)) => lease.fill(bytes, life, deadline).await,
             None => return false,
         };
-        self.filled(key, filled);
+        self.filled(at.tenant, key, filled);
         publish()
     }
 
     /// Counts what became of a write under a lease.
-    pub(super) fn filled(&self, key: &StoredKey, filled: Result<bool, RemoteError>) {
+    pub(super) fn filled(
+        &self,
+        tenant: Option<&Tenant>,
+        key: &StoredKey,
+        filled: Result<bool, RemoteError>,
+    ) {
         match filled {
-            Ok(true) => self.counters.fills.up(),
+            Ok(true) => self.count(tenant, |counters| counters.fills.up()),
             Ok(false) => {
-                self.counters.fills_refused.up();
+                self.count(tenant, |counters| counters.fills_refused.up());
                 // Whatever took the lease away, this process may not have heard of it yet.
                 let _known = self.watch.mark(key);
             }
             Err(error) => {
-                self.counters.fills_failed.up();
+                self.count(tenant, |counters| counters.fills_failed.up());
                 tracing::debug!(target: "larder::load", %key, %error, "fill failed");
             }
         }

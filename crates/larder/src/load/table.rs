@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use tokio::sync::Notify;
@@ -12,6 +11,7 @@ use tokio::sync::Notify;
 use super::Failure;
 use super::chain::FlightId;
 use super::lease::Held;
+use super::limit::{Limit, Taken};
 use super::sync::Mutex;
 use super::watch::Proof;
 use crate::near::{AsHashed, NearKey, NearRef};
@@ -32,33 +32,6 @@ pub(crate) struct Table<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     flights: Arc<Limit>,
     waiters: Arc<Limit>,
-}
-
-/// How many there are, and may be.
-struct Limit {
-    taken: AtomicUsize,
-    max: usize,
-}
-
-/// One of them.
-struct Taken(Arc<Limit>);
-
-impl Limit {
-    fn new(max: usize) -> Arc<Self> {
-        let taken = AtomicUsize::new(0);
-        Arc::new(Self { taken, max })
-    }
-
-    fn take(self: &Arc<Self>) -> Option<Taken> {
-        let taken = Taken(Arc::clone(self));
-        (self.taken.fetch_add(1, Ordering::Relaxed) < self.max).then_some(taken)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 type Shard<K, V> = HashMap<NearKey<K>, Arc<Flight<V>>, AsHashed>;

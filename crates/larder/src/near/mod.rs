@@ -4,10 +4,12 @@
 //! builds no stored key, computes no cryptographic hash and allocates nothing.
 //!
 //! The engine that chooses what to evict stands behind [`Engine`]. Everything else about an
-//! entry, its times and its weight, is larder's own and lives in [`Stored`]. [`Tier`] puts a front
-//! for hot keys before the engine in each thread: [`front`] says how, and why it is safe.
+//! entry, its times and its weight, is larder's own and lives in [`Stored`]. A tenant with a share of its
+//! own has an engine of its own: [`engines`]. [`Tier`] puts a front for hot keys before them in each
+//! thread: [`front`] says how, and why it is safe.
 
 mod capacity;
+mod engines;
 mod front;
 mod fronts;
 mod key;
@@ -18,6 +20,7 @@ mod tier;
 mod versions;
 
 pub use capacity::NearCapacity;
+pub(crate) use engines::Engines;
 pub(crate) use key::{AsHashed, NearKey, NearRef};
 pub(crate) use stored::{Life, Stored};
 pub(crate) use tier::Tier;
@@ -63,6 +66,9 @@ pub(crate) trait Engine<K, V> {
 
     /// The heaviest entry that [`insert`](Self::insert) takes.
     fn largest(&self) -> u64;
+
+    /// The capacity at which [`insert`](Self::insert) takes an entry of this weight.
+    fn room_for(&self, weight: u64) -> u64;
 
     fn capacity(&self) -> u64;
 

@@ -25,7 +25,12 @@ impl<K, V> Weighter<NearKey<K>, Stored<V>> for ByWeight {
 
 type Lifecycle<K, V> = DefaultLifecycle<NearKey<K>, Stored<V>>;
 
-pub(crate) struct Quick<K, V>(Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Lifecycle<K, V>>);
+type Inner<K, V> = Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Lifecycle<K, V>>;
+
+pub(crate) struct Quick<K, V> {
+    cache: Inner<K, V>,
+    shards: u64,
+}
 
 /// What one shard should hold at least. The count of shards follows from the capacity and not
 /// from the cores, since the largest entry is a share of a shard: it must not depend on the
@@ -51,23 +56,11 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             // How many entries there will be is a guess here, and the ghosts are its share.
             NearCapacity::Bytes(_) => (limit / SHARD_BYTES, limit / ASSUMED_BYTES, 0.5),
         };
-        let shards = usize::try_from(shards.clamp(1, MAX_SHARDS)).unwrap_or(1);
-        // `quick_cache` halves the shards until each holds 32 items, by the same rule everywhere.
-        let items = usize::try_from(items.clamp(32, 1 << 32)).unwrap_or(32);
-        let options = OptionsBuilder::new()
-            .shards(shards.next_power_of_two())
-            .estimated_items_capacity(items)
-            .weight_capacity(limit)
-            .ghost_allocation(ghosts)
-            .build();
-        let hash_builder = AsHashed::default();
-        let cache = match options {
-            Ok(options) => {
-                Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default())
-            }
-            // `build` fails only where a capacity was not given, and both are.
-            Err(_) => Cache::with(items, limit, ByWeight, hash_builder, Lifecycle::default()),
-        };
+        let (cache, items) = made(shards, items, limit, ghosts);
+        let shards = cache
+            .capacity()
+            .checked_div(cache.shard_capacity())
+            .unwrap_or(1);
         if matches!(capacity, NearCapacity::Entries(limit) if limit <= RESERVED) {
             // A table that grows by doubling ends up to twice as large as it need be.
             #[expect(
@@ -78,8 +71,36 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             )]
             cache.reserve((items as f64 * (1.0 + ghosts)) as usize);
         }
-        Self(cache)
+        Self { cache, shards }
     }
+
+    /// For a part of a near tier, in bytes, that holds nothing yet and will be given this much at least. In
+    /// one shard: what it is given may be little, and the largest entry is a share of a shard.
+    pub(crate) fn for_one(floor: u64) -> Self {
+        let (cache, _) = made(1, floor / ASSUMED_BYTES, floor, 0.5);
+        cache.set_capacity(0);
+        Self { cache, shards: 1 }
+    }
+}
+
+/// The table, and for how many entries it is meant.
+fn made<K: Hash + Eq, V>(shards: u64, items: u64, limit: u64, ghosts: f64) -> (Inner<K, V>, usize) {
+    let shards = usize::try_from(shards.clamp(1, MAX_SHARDS)).unwrap_or(1);
+    // `quick_cache` halves the shards until each holds 32 items, by the same rule everywhere.
+    let items = usize::try_from(items.clamp(32, 1 << 32)).unwrap_or(32);
+    let options = OptionsBuilder::new()
+        .shards(shards.next_power_of_two())
+        .estimated_items_capacity(items)
+        .weight_capacity(limit)
+        .ghost_allocation(ghosts)
+        .build();
+    let hash_builder = AsHashed::default();
+    let cache = match options {
+        Ok(options) => Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default()),
+        // `build` fails only where a capacity was not given, and both are.
+        Err(_) => Cache::with(items, limit, ByWeight, hash_builder, Lifecycle::default()),
+    };
+    (cache, items)
 }
 
 impl<K, V> Engine<K, V> for Quick<K, V>
@@ -93,16 +114,16 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.0.get(key)
+        self.cache.get(key)
     }
 
     fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
         let (weight, limit) = (u64::from(stored.weight()), self.largest());
         if weight > limit {
-            self.0.remove(&key.as_ref());
+            self.cache.remove(&key.as_ref());
             return Admission::TooLarge { weight, limit };
         }
-        self.0.insert(key, stored);
+        self.cache.insert(key, stored);
         Admission::Stored
     }
 
@@ -111,21 +132,21 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.0.remove(key).is_some()
+        self.cache.remove(key).is_some()
     }
 
     fn remove_if_expired(&self, key: &NearKey<K>, now: Tick) -> bool {
-        self.0
+        self.cache
             .remove_if(&key.as_ref(), |stored| stored.life().expires <= now)
             .is_some()
     }
 
     fn clear(&self) {
-        self.0.clear();
+        self.cache.clear();
     }
 
     fn resize(&self, capacity: u64) {
-        self.0.set_capacity(capacity);
+        self.cache.set_capacity(capacity);
     }
 
     fn largest(&self) -> u64 {
@@ -135,25 +156,36 @@ where
             clippy::cast_sign_loss,
             reason = "a share of a positive number, rounded down"
         )]
-        let share = (self.0.shard_capacity() as f64 * LARGEST_SHARE) as u64;
+        let share = (self.cache.shard_capacity() as f64 * LARGEST_SHARE) as u64;
         // A shard of a few entries counts them one by one: an entry of weight 1 always fits.
-        share.max(u64::from(self.0.shard_capacity() > 0))
+        share.max(u64::from(self.cache.shard_capacity() > 0))
+    }
+
+    fn room_for(&self, weight: u64) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "above what an entry can weigh there is nothing to tell apart"
+        )]
+        let shard = (weight as f64 / LARGEST_SHARE).ceil() as u64 + 1;
+        shard * self.shards
     }
 
     fn capacity(&self) -> u64 {
-        self.0.capacity()
+        self.cache.capacity()
     }
 
     fn len(&self) -> usize {
-        self.0.len()
+        self.cache.len()
     }
 
     fn weight(&self) -> u64 {
-        self.0.weight()
+        self.cache.weight()
     }
 
     fn walk(&self) -> impl Iterator<Item = (NearKey<K>, Tick)> + Send {
-        self.0
+        self.cache
             .iter()
             .map(|(key, stored)| (key, stored.life().expires))
     }

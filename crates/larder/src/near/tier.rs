@@ -1,18 +1,21 @@
-//! The near tier as a cache uses it: the engine, and a front for each thread.
+//! The near tier as a cache uses it: its engines, and a front for each thread.
 
 use std::borrow::Borrow;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use super::front::Front;
 use super::fronts::{Fronts, Place};
 use super::versions::Versions;
-use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
+use super::{Admission, Engines, NearCapacity, NearKey, NearRef, Stored};
+use crate::key::Tenant;
 use crate::telemetry::Counter;
+use crate::tenant::Accounts;
 use crate::time::Clock;
 
 /// All changes pass through here, since each must be told to the fronts.
 pub(crate) struct Tier<K, V> {
-    engine: Quick<K, V>,
+    engines: Engines<K, V>,
     fronts: Fronts<K, V>,
     versions: Versions,
 }
@@ -22,9 +25,9 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    pub(crate) fn new(capacity: NearCapacity) -> Self {
+    pub(crate) fn new(capacity: NearCapacity, accounts: Arc<Accounts>) -> Self {
         Self {
-            engine: Quick::new(capacity),
+            engines: Engines::new(capacity, accounts),
             fronts: Fronts::default(),
             versions: Versions::new(capacity.limit()),
         }
@@ -47,7 +50,7 @@ where
         {
             return self.hit_in_front(place, at, good);
         }
-        self.engine.get(at).filter(good)
+        self.engines.get(at).filter(good)
     }
 
     /// The same with this thread's front.
@@ -71,7 +74,7 @@ where
             return Some(stored);
         }
         place.missed();
-        let stored = self.engine.get(at).filter(good)?;
+        let stored = self.engines.get(at).filter(good)?;
         place.with(|front| front.put(at, version, &stored));
         Some(stored)
     }
@@ -82,13 +85,13 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.engine.get(at)
+        self.engines.get(at)
     }
 
     pub(crate) fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
         let hash = key.as_ref().hash64();
         let weight = stored.weight();
-        let admission = self.engine.insert(key, stored);
+        let admission = self.engines.insert(key, stored);
         self.versions.changed(hash);
         self.versions.inserted(weight);
         admission
@@ -99,30 +102,37 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let removed = self.engine.remove(at);
+        let removed = self.engines.remove(at);
         self.versions.changed(at.hash64());
         removed
     }
 
     pub(crate) fn clear(&self) {
-        self.engine.clear();
+        self.engines.clear();
         self.versions.all_changed();
     }
 
     /// What no longer fits is evicted, and served no more.
     pub(crate) fn resize(&self, capacity: u64) {
-        self.engine.resize(capacity);
+        self.engines.resize(capacity);
         self.versions.resize(capacity);
         self.versions.all_changed();
     }
 
     /// One pass over all entries. What it removes has expired, which a hit sees by itself.
     pub(crate) async fn sweep(&self, clock: &Clock, swept: &Counter) {
-        sweep(&self.engine, clock, swept).await;
+        self.engines.sweep(clock, swept).await;
     }
 
-    pub(crate) fn engine(&self) -> &impl Engine<K, V> {
-        &self.engine
+    /// New options of a tenant are in force.
+    pub(crate) fn configured(&self, tenant: &Tenant) {
+        self.engines.configured(tenant);
+        // A smaller share evicts.
+        self.versions.all_changed();
+    }
+
+    pub(crate) fn engines(&self) -> &Engines<K, V> {
+        &self.engines
     }
 }
 

@@ -82,7 +82,7 @@ where
             let can_be = key.is_some();
             stored_keys.extend(key);
             if !can_be {
-                self.counters.missed(Miss::InvalidKey);
+                self.count(at.tenant, |counters| counters.missed(Miss::InvalidKey));
             }
             can_be
         });

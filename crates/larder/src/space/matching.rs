@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Space;
 use crate::error::Error;
 use crate::key::{CacheKey, StoredKey, Tenant, readable};
-use crate::near::{Engine, NearKey};
+use crate::near::NearKey;
 use crate::remote::RemoteError;
 use crate::scope::{Scopes, Strength, names};
 use crate::sweep::{Matching, Pattern, Range, Removed};
@@ -28,7 +28,7 @@ where
         let Some(_pass) = self.shared.enter() else {
             return self.off(Removed::default());
         };
-        self.counters.removes.up();
+        self.count(tenant, |counters| counters.removes.up());
         let removed = self.forget_matching(tenant, &pattern);
         if self.server.is_none() {
             return Ok(removed);
@@ -113,7 +113,7 @@ where
         let Some(near) = self.near_tier() else {
             return removed;
         };
-        for (key, expires) in near.engine().walk() {
+        for (key, expires) in near.engines().walk() {
             if is_meant(&key) && near.remove(&key.as_ref()) && self.now() < expires {
                 removed.values += 1;
             }

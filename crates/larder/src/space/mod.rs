@@ -10,6 +10,7 @@ mod many;
 mod matching;
 mod read;
 mod stamps;
+mod tenants;
 mod write;
 
 use std::borrow::Borrow;
@@ -31,13 +32,14 @@ use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
 use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Table, Watch};
-use crate::near::{Admission, Engine, Life, NearCapacity, NearKey, NearRef, Stored, Tier};
+use crate::near::{Admission, Engines, Life, NearCapacity, NearKey, NearRef, Stored, Tier};
 use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::scope::{Borne, Scopes};
 use crate::sweep::Sweeper;
 use crate::telemetry::Counters;
+use crate::tenant::Accounts;
 use crate::time::{Clock, MAX_TTL, Tick};
 use crate::unwind::caught;
 use crate::value::CacheValue;
@@ -54,6 +56,7 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// What all caches of a larder have in common.
 pub(crate) struct Shared {
     pub(crate) enabled: bool,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) prefix: Prefix,
     pub(crate) clock: Clock,
     pub(crate) remote: Arc<dyn Remote>,
@@ -133,7 +136,7 @@ where
     ) -> Arc<Self> {
         let near = match options.near {
             NearCapacity::Off => None,
-            capacity => Some(Tier::new(capacity)),
+            capacity => Some(Tier::new(capacity, Arc::clone(&shared.accounts))),
         };
         let (watch, scopes) = if server.is_some() {
             (Arc::clone(&shared.watch), Arc::clone(&shared.scopes))
@@ -246,7 +249,7 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let stored = self.near_hit(at)?;
-        self.counters.near_hits.up();
+        self.count(at.tenant, |counters| counters.near_hits.up());
         let found = found(&stored, Source::Near, Freshness::Fresh, self.now());
         Some((found, stored))
     }
@@ -296,15 +299,8 @@ where
     }
 
     pub(crate) fn near_usage(&self) -> NearUsage {
-        let Some(near) = self.near.as_ref().map(Tier::engine) else {
-            return NearUsage::default();
-        };
-        NearUsage {
-            entries: near.len() as u64,
-            weight: near.weight(),
-            capacity: near.capacity(),
-            largest: near.largest(),
-        }
+        let near = self.near.as_ref().map(Tier::engines);
+        near.map_or_else(NearUsage::default, Engines::usage)
     }
 
     pub(crate) fn near_clear(&self) {

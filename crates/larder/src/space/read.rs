@@ -73,7 +73,7 @@ where
     {
         let (stale, why) = match look {
             Look::Fresh { found, stored, .. } => {
-                self.counters.remote_hits.up();
+                self.count(at.tenant, |counters| counters.remote_hits.up());
                 self.slide(at, call, stored);
                 return Some(found);
             }
@@ -88,8 +88,8 @@ where
         let takes = |found: &Found<V>| wanted == Wanted::AlsoStale && call.takes(&found.outcome);
         let stale = stale.filter(takes);
         match &stale {
-            Some(_) => self.counters.stale_hits.up(),
-            None => self.counters.missed(why),
+            Some(_) => self.count(at.tenant, |counters| counters.stale_hits.up()),
+            None => self.count(at.tenant, |counters| counters.missed(why)),
         }
         stale
     }

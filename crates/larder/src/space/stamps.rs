@@ -149,7 +149,7 @@ impl<K: Hash + Eq, V> Space<K, V> {
     /// read now each of them tries for itself.
     pub(crate) async fn ready_to_write(&self, tenant: Option<&Tenant>) {
         if let Some(_pass) = self.shared.enter() {
-            let life = self.options.lifetime.total();
+            let life = self.lifetime_of(tenant).total();
             let base = self.base(tenant);
             let _tried = self.capture(&base, life, self.shared.deadline()).await;
         }

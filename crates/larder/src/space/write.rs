@@ -59,7 +59,7 @@ where
                         key: key.to_string(),
                         message,
                     })?;
-            self.counters.sets.up();
+            self.count(at.tenant, |counters| counters.sets.up());
             let proof = self.proof(&key);
             let stored = self.stored(value, life, weight, true, proof, Duration::ZERO);
             Scopes::record(&borne, proof);
@@ -70,7 +70,7 @@ where
             source,
         })?;
         let weight = self.weigh(at.key, &value, Some(payload.len())).ok();
-        self.counters.sets.up();
+        self.count(at.tenant, |counters| counters.sets.up());
         let mark = self.watch.mark(&key);
         // So that the change of a group is one that came between.
         let _since = Scopes::record(&borne, mark);
@@ -140,7 +140,7 @@ where
             return self.off(false);
         };
         let key = self.stored_key(&at)?;
-        self.counters.removes.up();
+        self.count(at.tenant, |counters| counters.removes.up());
         self.erase(at, key).await
     }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::key::Tenant;
 use crate::load::Proof;
 use crate::near::Life;
+use crate::tenant::TenantOptions;
 use crate::time::Tick;
 
 /// More lookups than it takes to get a front and to fill a slot.
@@ -15,12 +16,19 @@ const TTL: Duration = Duration::from_mins(1);
 
 type Names = Tier<String, String>;
 
+fn accounts() -> Arc<Accounts> {
+    Arc::new(Accounts::new(TenantOptions::new()))
+}
+
 fn tier<K, V>() -> (Tier<K, V>, Clock)
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    (Tier::new(NearCapacity::Entries(10_000)), Clock::manual())
+    (
+        Tier::new(NearCapacity::Entries(10_000), accounts()),
+        Clock::manual(),
+    )
 }
 
 fn stored<V>(value: V, now: Tick) -> Stored<V> {
@@ -61,12 +69,12 @@ fn in_front(tier: &Names, clock: &Clock, key: &str) -> Arc<String> {
     }
     let value = hit(tier, &at(key), clock).unwrap().value;
     // Behind the tier's back.
-    let entry = tier.engine.get(&at(key)).unwrap();
-    assert!(tier.engine.remove(&at(key)));
+    let entry = tier.engines.get(&at(key)).unwrap();
+    assert!(tier.engines.remove(&at(key)));
     let found = hit(tier, &at(key), clock).expect("the front answers");
     assert!(Arc::ptr_eq(&found.value, &value));
     assert_eq!(
-        tier.engine.insert(at(key).to_key(), entry),
+        tier.engines.insert(at(key).to_key(), entry),
         Admission::Stored
     );
     value
@@ -148,7 +156,7 @@ fn an_entry_from_a_front_is_the_whole_entry() {
     for _ in 0..MANY {
         let _kept = tier.hit(&at, |_| true);
     }
-    tier.engine.remove(&at);
+    tier.engines.remove(&at);
     let found = tier.hit(&at, |_| true).expect("the front answers");
     assert!(Arc::ptr_eq(&found.value, &entry.value));
     assert_eq!(found.life(), entry.life());
@@ -230,7 +238,7 @@ fn a_front_that_does_not_pay_rests_and_is_tried_again() {
     for key in &cold {
         assert!(get(&tier, &clock, key).is_some());
     }
-    tier.engine.remove(&at("hot"));
+    tier.engines.remove(&at("hot"));
     assert!(get(&tier, &clock, "hot").is_none(), "it rests");
     put(&tier, &clock, "hot", "");
     for _ in 0..100_000 {
