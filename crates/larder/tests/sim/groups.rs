@@ -49,6 +49,9 @@ pub(crate) enum Group {
     CacheOfTenant,
     Tag(Tag),
     TagOfTenant(Tag),
+    /// No values bear these: where removals by pattern are told.
+    Patterns,
+    PatternsOfTenant,
 }
 
 static BY_STAMP: LazyLock<BTreeMap<String, Group>> =
@@ -62,6 +65,8 @@ impl Group {
             Self::Tenant,
             Self::Cache,
             Self::CacheOfTenant,
+            Self::Patterns,
+            Self::PatternsOfTenant,
         ];
         let tags = Tag::ALL
             .into_iter()
@@ -94,7 +99,11 @@ impl Group {
     /// Whether its changes make a process ask the server again for `key`. There are few of the first
     /// kinds, so these make it ask for everything.
     pub(crate) fn concerns(self, key: usize) -> bool {
-        matches!(self, Self::All | Self::Untenanted | Self::Cache) || self.may_be_of(key)
+        let are_few = matches!(
+            self,
+            Self::All | Self::Untenanted | Self::Cache | Self::Patterns | Self::PatternsOfTenant
+        );
+        are_few || self.may_be_of(key)
     }
 
     /// Where its stamp lies.
@@ -107,6 +116,8 @@ impl Group {
             Self::CacheOfTenant => format!("tenant:{TENANT}:name:{NAME}"),
             Self::Tag(tag) => format!("tag:{}", tag.as_ref()),
             Self::TagOfTenant(tag) => format!("tenant:{TENANT}:tag:{}", tag.as_ref()),
+            Self::Patterns => format!("pattern:name:{NAME}"),
+            Self::PatternsOfTenant => format!("pattern:tenant:{TENANT}:name:{NAME}"),
         };
         format!("{}stamp:{name}", Prefix::default().as_str())
     }
@@ -118,6 +129,8 @@ pub(crate) enum Slot {
     /// A value and its lease.
     Key(usize),
     Stamp(Group),
+    /// All keys at once, for who goes through them.
+    Keys,
 }
 
 impl Slot {

@@ -22,6 +22,7 @@ mod plan;
 mod process;
 mod remote;
 mod rng;
+mod scans;
 mod server;
 mod stamps;
 mod trace;

@@ -105,6 +105,8 @@ pub(crate) struct Plan {
     /// How far the server's clock is off, in microseconds.
     pub(crate) clock: u64,
     pub(crate) faults: Vec<(u64, Fault)>,
+    /// How many calls in a hundred remove by a pattern.
+    pub(crate) patterns: u64,
 }
 
 impl Plan {
@@ -162,6 +164,7 @@ impl Plan {
             late_tags: rng.pick(&[0, 0, 10, 50]),
             clock: rng.between(1, 1 << 50),
             faults,
+            patterns: rng.pick(&[0, 0, 3, 10]),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The remote of one process in the simulated world.
 
 use std::fmt;
-use std::future::ready;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -39,7 +38,16 @@ impl SimRemote {
         request: Request,
         deadline: Deadline,
     ) -> Result<Reply, RemoteError> {
-        let (world, process, slot) = (&self.world, self.process, Slot::of(key));
+        self.ask_of(Slot::of(key), request, deadline).await
+    }
+
+    async fn ask_of(
+        &self,
+        slot: Slot,
+        request: Request,
+        deadline: Deadline,
+    ) -> Result<Reply, RemoteError> {
+        let (world, process) = (&self.world, self.process);
         world.state().check.flies(process, slot);
         let _flying = Flying(self, slot);
         let answer = match world.send(process, slot, request.clone()) {
@@ -125,7 +133,7 @@ impl Remote for SimRemote {
     ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
         let groups = keys.iter().map(|key| match Slot::of(key) {
             Slot::Stamp(group) => group,
-            Slot::Key(key) => unreachable!("key {key} is read alone"),
+            slot => unreachable!("{slot:?} is read alone"),
         });
         let get = Request::GetMany(groups.collect());
         Box::pin(async move {
@@ -219,32 +227,54 @@ impl Remote for SimRemote {
         Box::pin(self.ask_whether(key, release, deadline))
     }
 
-    /// Nothing is freed in this world.
     fn scan<'a>(
         &'a self,
-        _: &'a str,
-        _: Option<&'a Cursor>,
+        under: &'a str,
+        cursor: Option<&'a Cursor>,
         _: usize,
-        _: Deadline,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
-        Box::pin(ready(Ok(Page::default())))
+        let behind = cursor.map(|at| String::from_utf8_lossy(at.as_bytes()).into_owned());
+        let under = under.to_owned();
+        let scan = Request::Scan { under, behind };
+        Box::pin(async move {
+            match self.ask_of(Slot::Keys, scan, deadline).await? {
+                Reply::Page(page) => Ok(page),
+                other => unreachable!("{other:?}"),
+            }
+        })
     }
 
     fn heads<'a>(
         &'a self,
         keys: &'a [&'a str],
-        _: usize,
-        _: Deadline,
+        len: usize,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        Box::pin(ready(Ok(vec![None; keys.len()])))
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        Box::pin(async move {
+            match self
+                .ask_of(Slot::Keys, Request::Heads(keys, len), deadline)
+                .await?
+            {
+                Reply::Heads(heads) => Ok(heads),
+                other => unreachable!("{other:?}"),
+            }
+        })
     }
 
     fn discard<'a>(
         &'a self,
         sightings: &'a [Sighting],
-        _: Deadline,
+        deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
-        Box::pin(ready(Ok(vec![false; sightings.len()])))
+        let discard = Request::Discard(sightings.to_vec());
+        Box::pin(async move {
+            match self.ask_of(Slot::Keys, discard, deadline).await? {
+                Reply::Gone(gone) => Ok(gone),
+                other => unreachable!("{other:?}"),
+            }
+        })
     }
 
     fn watch(&self, _: &Prefix, observer: Weak<dyn Observer>) -> Pushes {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder::remote::{Acquired, Lease};
+use larder::remote::{Acquired, Lease, Page, Sighting};
 
 use crate::groups::Group;
 use crate::stamps::Stamps;
@@ -47,6 +47,14 @@ pub(crate) enum Request {
         stamp: Bytes,
         ttl: Option<Duration>,
     },
+    /// Of all keys: the next one under a text, behind another.
+    Scan {
+        under: String,
+        behind: Option<String>,
+    },
+    /// How so many bytes of these begin.
+    Heads(Vec<String>, usize),
+    Discard(Vec<Sighting>),
 }
 
 impl Request {
@@ -67,6 +75,9 @@ pub(crate) enum Reply {
     Acquired(Acquired),
     Stamps(Vec<Option<Bytes>>),
     Stamp(Bytes),
+    Page(Page),
+    Heads(Vec<Option<Bytes>>),
+    Gone(Vec<bool>),
 }
 
 /// What a request changed, to be told to all who listen.
@@ -188,9 +199,12 @@ impl Store {
                 }
                 Reply::Was(own)
             }
-            Request::GetMany(_) | Request::Keep { .. } | Request::Splice { .. } => {
-                unreachable!("of a key: {request:?}")
-            }
+            Request::GetMany(_)
+            | Request::Keep { .. }
+            | Request::Splice { .. }
+            | Request::Scan { .. }
+            | Request::Heads(..)
+            | Request::Discard(_) => unreachable!("of a key: {request:?}"),
         };
         (reply, changed)
     }

@@ -55,7 +55,7 @@ impl Trace {
             .iter()
             .filter(|line| line.at <= at)
             .filter(|line| match (key, line.slot) {
-                (None, _) | (_, None) => true,
+                (None, _) | (_, None | Some(Slot::Keys)) => true,
                 (Some(key), Some(Slot::Key(of))) => of == key,
                 (Some(key), Some(Slot::Stamp(group))) => group.may_be_of(key),
             })
@@ -66,6 +66,7 @@ impl Trace {
             let slot = line.slot.map(|slot| match slot {
                 Slot::Key(key) => format!("k{key}"),
                 Slot::Stamp(group) => format!("{group:?}"),
+                Slot::Keys => "keys".to_owned(),
             });
             let (process, slot) = (process.unwrap_or_default(), slot.unwrap_or_default());
             let _ = writeln!(

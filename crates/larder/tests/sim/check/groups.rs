@@ -247,7 +247,7 @@ impl Check {
     }
 
     /// The process learns of a change of a stamp.
-    fn touch(&mut self, process: usize, group: Group) {
+    pub(super) fn touch(&mut self, process: usize, group: Group) {
         let seq = self.seq;
         for key in (0..self.plan.keys).filter(|key| group.concerns(*key)) {
             self.place(process, key).touched = seq;

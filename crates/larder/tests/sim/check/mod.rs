@@ -7,6 +7,7 @@ mod calls;
 mod faults;
 mod groups;
 mod loads;
+mod patterns;
 mod requests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -18,6 +19,7 @@ use tokio::task;
 
 pub(crate) use groups::Tagged;
 use groups::{GroupCall, Invalidations};
+use patterns::PatternCall;
 
 use crate::groups::Group;
 use crate::plan::Plan;
@@ -140,6 +142,8 @@ struct Write {
     delivered: Vec<Option<Seq>>,
     /// What a `set` brought.
     value: Option<usize>,
+    /// Whether it took effect at several moments until its end.
+    by_pattern: bool,
 }
 
 /// What one process did with one key.
@@ -190,6 +194,7 @@ pub(crate) struct Check {
     writes: Vec<Write>,
     writes_of: Vec<Vec<usize>>,
     group_calls: Vec<GroupCall>,
+    pattern_calls: Vec<PatternCall>,
     invalidations: BTreeMap<(usize, Group), Invalidations>,
     /// Requests about stamps on their way, of each process.
     stamps_flying: Vec<usize>,
@@ -231,6 +236,7 @@ impl Check {
             writes: Vec::new(),
             writes_of: vec![Vec::new(); plan.keys],
             group_calls: Vec::new(),
+            pattern_calls: Vec::new(),
             invalidations: BTreeMap::new(),
             stamps_flying: vec![0; plan.processes],
             places: (0..plan.processes).map(|_| places()).collect(),
@@ -299,6 +305,7 @@ impl Check {
             applied: None,
             delivered: vec![None; self.plan.processes],
             value: None,
+            by_pattern: false,
         }
     }
 
@@ -317,6 +324,10 @@ impl Check {
             // Of two writes the server's order counts, unless the one was over before the other began:
             // then it comes too late to mean it.
             From::Set { .. } if write.ended.is_some_and(|end| end < made.began) => false,
+            // It may have come behind the last look.
+            From::Set { write: own } if write.by_pattern => {
+                self.writes[own].ended.is_some_and(|end| end < write.began)
+            }
             From::Set { write: own } => match (made.applied, write.applied) {
                 (Some(first), Some((second, _))) => first < second,
                 _ => self.writes[own].ended.is_some_and(|end| end < write.began),

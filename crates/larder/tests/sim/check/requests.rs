@@ -42,12 +42,14 @@ impl Check {
         match slot {
             Slot::Key(key) => self.place(process, key).flying += 1,
             Slot::Stamp(_) => self.stamps_flying[process] += 1,
+            Slot::Keys => {}
         }
     }
 
     pub(crate) fn landed(&mut self, process: usize, slot: Slot) {
         let now = self.now;
         let keys = match slot {
+            Slot::Keys => return,
             Slot::Key(key) => {
                 self.place(process, key).flying -= 1;
                 key..key + 1
@@ -118,8 +120,7 @@ impl Check {
         }
         if write.is_none() && matches!(request, Request::Remove) {
             // One that had to wait for the server: an invalidation whose call is long over.
-            self.lease_lost(key);
-            self.disturbed[key] = self.disturbed[key].max(now + TRUST);
+            self.lease_ended(key);
         }
         if let (Request::Acquire { lease, .. }, Reply::Acquired(Acquired::Granted)) =
             (request, reply)

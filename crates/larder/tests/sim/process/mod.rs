@@ -2,6 +2,7 @@
 
 mod groups;
 mod open;
+mod patterns;
 mod script;
 
 use std::future::Future;
@@ -166,6 +167,8 @@ impl Process {
             }
         } else if what < clears {
             self.invalidate(rng, patience).await;
+        } else if what < clears + self.plan.patterns {
+            self.remove_matching(rng, patience).await;
         } else {
             match rng.index(6) {
                 0 => {

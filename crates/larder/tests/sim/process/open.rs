@@ -8,6 +8,7 @@ use crate::check::End;
 pub(super) enum About {
     Key(usize),
     Groups,
+    Pattern,
 }
 
 /// A call under way. Dropped, it says so.
@@ -35,6 +36,10 @@ impl Open<'_> {
             About::Groups => {
                 state.check.end_group(call, end);
                 (None, "group call")
+            }
+            About::Pattern => {
+                state.check.end_pattern(call, end);
+                (None, "pattern call")
             }
         };
         state.note(Some(self.process.number), key, || match end {

@@ -34,6 +34,18 @@ fn describe_of_stamp(request: &Request) -> String {
     }
 }
 
+fn describe_of_keys(request: &Request) -> String {
+    match request {
+        Request::Scan { under, behind } => format!("scan {under} behind {behind:?}"),
+        Request::Heads(keys, _) => format!("heads of {keys:?}"),
+        Request::Discard(sightings) => {
+            let keys = sightings.iter().map(|sighting| &sighting.key);
+            format!("discard {:?}", keys.collect::<Vec<_>>())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
 impl State {
     pub(super) fn name(&mut self, process: usize, key: usize, lease: &Lease) -> String {
         let link = &mut self.links[process];
@@ -51,6 +63,7 @@ impl State {
         let key = match slot {
             Slot::Key(key) => key,
             Slot::Stamp(_) => return describe_of_stamp(request),
+            Slot::Keys => return describe_of_keys(request),
         };
         match request {
             Request::Get => "get".to_owned(),
@@ -74,6 +87,9 @@ impl State {
             Request::GetMany(_) | Request::Keep { .. } | Request::Splice { .. } => {
                 describe_of_stamp(request)
             }
+            Request::Scan { .. } | Request::Heads(..) | Request::Discard(_) => {
+                describe_of_keys(request)
+            }
         }
     }
 
@@ -90,6 +106,12 @@ impl State {
                 let name = name.map_or("a note", |name| name);
                 format!("held by {name} for {left:?}")
             }
+            Reply::Page(page) => format!("{:?}", page.keys),
+            Reply::Heads(heads) => {
+                let are_there = heads.iter().map(Option::is_some);
+                format!("{:?}", are_there.collect::<Vec<_>>())
+            }
+            Reply::Gone(gone) => format!("{gone:?}"),
             Reply::Stamp(stamp) => self.stamps.name(stamp),
             Reply::Stamps(stamps) => {
                 let stamps = stamps.iter().map(|stamp| match stamp {
@@ -115,6 +137,7 @@ impl State {
                 self.check
                     .answered_of_stamp(process, group, request, answer.ok());
             }
+            Slot::Keys => self.check.answered_of_keys(process, answer.ok()),
         }
         let what = self.describe(process, slot, request);
         let answer = match answer {

@@ -7,9 +7,10 @@ use larder::remote::{Asked, Observer};
 use tokio::sync::oneshot;
 
 use super::link::Sample;
-use super::{Push, State, Telling, stored};
+use super::{Push, State, Telling};
 use crate::groups::Slot;
 use crate::plan::{ASK_TIME_EVERY, Fault, PING_EVERY};
+use crate::scans::stored;
 use crate::server::Reply;
 
 pub(super) enum Event {
@@ -355,10 +356,12 @@ impl State {
             Push::Changed(key, write) => {
                 self.note(Some(process), Some(key), || "hears of a change".to_owned());
                 self.check.heard(process, key, write);
-                self.tell(process, move |observer| observer.changed(&stored(key)))
+                self.tell(process, move |observer| {
+                    observer.changed(stored(key).as_str());
+                })
             }
             Push::LeaseChanged(key) => self.tell(process, move |observer| {
-                observer.lease_changed(&stored(key));
+                observer.lease_changed(stored(key).as_str());
             }),
             Push::StampChanged(group, seq) => {
                 let slot = Slot::Stamp(group);

@@ -60,6 +60,7 @@ impl State {
         let key = match slot {
             Slot::Key(key) => key,
             Slot::Stamp(group) => return self.apply_to_stamp(process, group, waiting),
+            Slot::Keys => return self.apply_to_keys(process, waiting),
         };
         let now = self.server_now();
         let (reply, changed) = self.store.apply(key, &waiting.request, now);
@@ -71,6 +72,22 @@ impl State {
         }
         if changed.value {
             self.push(&Push::Changed(key, waiting.write));
+        }
+        reply
+    }
+
+    fn apply_to_keys(&mut self, process: usize, waiting: &Waiting) -> Reply {
+        let now = self.server_now();
+        let (reply, changes) = self.store.apply_to_keys(&waiting.request, now);
+        self.note_applied(process, Slot::Keys, &waiting.request, &reply);
+        for (key, changed) in changes {
+            if changed.lease {
+                self.check.lease_ended(key);
+                self.push(&Push::LeaseChanged(key));
+            }
+            if changed.value {
+                self.push(&Push::Changed(key, None));
+            }
         }
         reply
     }

@@ -12,14 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use larder::key::{CacheName, Prefix, StoredKey, Tenant};
 use larder::remote::{Asked, Lease, Observer, Pushes, RemoteError, ServerTime};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::check::{Check, Seq};
-use crate::groups::{Group, Slot, tenant_of};
+use crate::groups::{Group, Slot};
 use crate::plan::{ASK_TIME_EVERY, PING_EVERY, Plan};
 use crate::rng::Rng;
 use crate::server::{Reply, Request, Store, Wrong};
@@ -235,6 +234,7 @@ impl World {
         let write = match slot {
             Slot::Key(key) => state.check.sends(process, key, &request),
             Slot::Stamp(group) => state.check.sends_stamp(process, group, &request),
+            Slot::Keys => None,
         };
         let text = state.describe(process, slot, &request);
         let link = &state.links[process];
@@ -396,14 +396,6 @@ impl State {
 
 /// How the caches of the histories are named.
 pub(crate) const NAME: &str = "values";
-
-/// Where the caches of the histories store a key.
-fn stored(key: usize) -> String {
-    let name = CacheName::new(NAME).unwrap();
-    let tenant = tenant_of(key).map(|tenant| Tenant::new(tenant).unwrap());
-    let stored = StoredKey::new(&Prefix::default(), tenant.as_ref(), &name, &key).unwrap();
-    stored.as_str().to_owned()
-}
 
 /// The value at an envelope's end.
 fn text(bytes: &[u8]) -> String {
