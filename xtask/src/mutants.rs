@@ -241,6 +241,19 @@ const MUTANTS: &[Mutant] = &[
         name: "age-counts-from-the-seal",
         change: Source("space/write.rs", ".saturating_sub(age_ms)", ".saturating_sub(age_ms.min(0))", 1),
     },
+    Mutant {
+        name: "pattern-leaves-leases",
+        change: Source(
+            "sweep/matching.rs",
+            "removed.loads += end(&leases, looker).await?;",
+            "",
+            1,
+        ),
+    },
+    Mutant {
+        name: "pattern-looks-once",
+        change: Source("sweep/matching.rs", "const ROUNDS: usize = 2;", "const ROUNDS: usize = 1;", 1),
+    },
 ];
 
 /// Runs all mutants, or one.
