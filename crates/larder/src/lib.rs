@@ -382,6 +382,7 @@ struct Readme;
 #[cfg(feature = "json")]
 mod any;
 mod batch;
+pub mod bounded;
 mod cache;
 pub mod config;
 mod entry;
@@ -422,7 +423,7 @@ pub use health::{CacheHealth, Health, NearTrust};
 pub use key::CacheKey;
 pub use larder::{Larder, LarderBuilder};
 pub use load::{ForeignError, Load, LoadError, Loaded};
-pub use near::NearCapacity;
+pub use near::{Evicted, NearCapacity};
 pub use options::{Coherence, Refresh};
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};

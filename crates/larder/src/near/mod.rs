@@ -3,14 +3,19 @@
 //! A hit compares the tenant and the key in full, reads a coarse clock and clones an `Arc`. It
 //! builds no stored key, computes no cryptographic hash and allocates nothing.
 //!
-//! The engine that chooses what to evict stands behind [`Engine`]. Everything else about an
+//! The engine that chooses what to evict stands behind [`Engine`]: [`Quick`], or where a policy was chosen
+//! [`Chosen`](chosen::Chosen). Everything else about an
 //! entry, its times and its weight, is larder's own and lives in [`Stored`]. [`Tier`] puts a front
 //! for hot keys before the engine in each thread: [`front`] says how, and why it is safe.
 
 mod capacity;
+mod chosen;
+mod departures;
+mod engines;
 mod front;
 mod fronts;
 mod key;
+mod listener;
 mod quick;
 mod stored;
 mod sweep;
@@ -18,7 +23,10 @@ mod tier;
 mod versions;
 
 pub use capacity::NearCapacity;
+pub(crate) use engines::Engines;
 pub(crate) use key::{AsHashed, NearKey, NearRef};
+pub use listener::Evicted;
+pub(crate) use listener::{Listener, OnEvicted};
 pub(crate) use stored::{Life, Stored};
 pub(crate) use tier::Tier;
 

@@ -3,11 +3,16 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
 
+use super::departures::{Departures, Leaving};
+use super::listener::Listener;
 use super::{Admission, AsHashed, Engine, NearCapacity, NearKey, NearRef, Stored};
-use crate::time::Tick;
+use crate::bounded::Cause;
+use crate::time::{Clock, Tick};
 
 /// The share of a shard's capacity above which `quick_cache` refuses an entry without a word.
 /// Checked here first, so that the caller hears of it.
@@ -23,9 +28,10 @@ impl<K, V> Weighter<NearKey<K>, Stored<V>> for ByWeight {
     }
 }
 
-type Lifecycle<K, V> = DefaultLifecycle<NearKey<K>, Stored<V>>;
-
-pub(crate) struct Quick<K, V>(Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Lifecycle<K, V>>);
+pub(crate) struct Quick<K, V> {
+    cache: Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Departures<K, V>>,
+    departures: Departures<K, V>,
+}
 
 /// What one shard should hold at least. The count of shards follows from the capacity and not
 /// from the cores, since the largest entry is a share of a shard: it must not depend on the
@@ -44,7 +50,12 @@ const GHOSTS: f64 = 0.08;
 const RESERVED: u64 = 1 << 18;
 
 impl<K: Hash + Eq, V> Quick<K, V> {
-    pub(crate) fn new(capacity: NearCapacity) -> Self {
+    pub(crate) fn new(
+        capacity: NearCapacity,
+        clock: Clock,
+        listener: Option<Arc<Listener<K, V>>>,
+    ) -> Self {
+        let departures = Departures::new(clock, listener);
         let limit = capacity.limit();
         let (shards, items, ghosts) = match capacity {
             NearCapacity::Entries(_) | NearCapacity::Off => (limit / SHARD_ENTRIES, limit, GHOSTS),
@@ -62,11 +73,9 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             .build();
         let hash_builder = AsHashed::default();
         let cache = match options {
-            Ok(options) => {
-                Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default())
-            }
+            Ok(options) => Cache::with_options(options, ByWeight, hash_builder, departures.clone()),
             // `build` fails only where a capacity was not given, and both are.
-            Err(_) => Cache::with(items, limit, ByWeight, hash_builder, Lifecycle::default()),
+            Err(_) => Cache::with(items, limit, ByWeight, hash_builder, departures.clone()),
         };
         if matches!(capacity, NearCapacity::Entries(limit) if limit <= RESERVED) {
             // A table that grows by doubling ends up to twice as large as it need be.
@@ -78,7 +87,7 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             )]
             cache.reserve((items as f64 * (1.0 + ghosts)) as usize);
         }
-        Self(cache)
+        Self { cache, departures }
     }
 }
 
@@ -93,16 +102,23 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.0.get(key)
+        self.cache.get(key)
     }
 
     fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
         let (weight, limit) = (u64::from(stored.weight()), self.largest());
         if weight > limit {
-            self.0.remove(&key.as_ref());
+            self.remove(&key.as_ref());
             return Admission::TooLarge { weight, limit };
         }
-        self.0.insert(key, stored);
+        if self.departures.are_told() {
+            let mut leaving = Leaving::default();
+            let inserted = key.clone();
+            self.cache.insert_with_lifecycle(key, stored, &mut leaving);
+            leaving.tell(&inserted);
+        } else {
+            self.cache.insert(key, stored);
+        }
         Admission::Stored
     }
 
@@ -111,21 +127,37 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.0.remove(key).is_some()
+        let removed = self.cache.remove(key);
+        let was_there = removed.is_some();
+        if let Some((key, stored)) = removed {
+            self.departures.tell(key, stored, Cause::Removed);
+        }
+        was_there
     }
 
     fn remove_if_expired(&self, key: &NearKey<K>, now: Tick) -> bool {
-        self.0
-            .remove_if(&key.as_ref(), |stored| stored.life().expires <= now)
-            .is_some()
+        let removed = self
+            .cache
+            .remove_if(&key.as_ref(), |stored| stored.life().expires <= now);
+        let was_there = removed.is_some();
+        if let Some((key, stored)) = removed {
+            self.departures.tell(key, stored, Cause::Expired);
+        }
+        was_there
     }
 
     fn clear(&self) {
-        self.0.clear();
+        if !self.departures.are_told() {
+            self.cache.clear();
+            return;
+        }
+        for (key, stored) in self.cache.drain() {
+            self.departures.tell(key, stored, Cause::Cleared);
+        }
     }
 
     fn resize(&self, capacity: u64) {
-        self.0.set_capacity(capacity);
+        self.cache.set_capacity(capacity);
     }
 
     fn largest(&self) -> u64 {
@@ -135,25 +167,25 @@ where
             clippy::cast_sign_loss,
             reason = "a share of a positive number, rounded down"
         )]
-        let share = (self.0.shard_capacity() as f64 * LARGEST_SHARE) as u64;
+        let share = (self.cache.shard_capacity() as f64 * LARGEST_SHARE) as u64;
         // A shard of a few entries counts them one by one: an entry of weight 1 always fits.
-        share.max(u64::from(self.0.shard_capacity() > 0))
+        share.max(u64::from(self.cache.shard_capacity() > 0))
     }
 
     fn capacity(&self) -> u64 {
-        self.0.capacity()
+        self.cache.capacity()
     }
 
     fn len(&self) -> usize {
-        self.0.len()
+        self.cache.len()
     }
 
     fn weight(&self) -> u64 {
-        self.0.weight()
+        self.cache.weight()
     }
 
     fn walk(&self) -> impl Iterator<Item = (NearKey<K>, Tick)> + Send {
-        self.0
+        self.cache
             .iter()
             .map(|(key, stored)| (key, stored.life().expires))
     }

@@ -2,17 +2,20 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use super::front::Front;
 use super::fronts::{Fronts, Place};
+use super::listener::Listener;
 use super::versions::Versions;
-use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
+use super::{Admission, Engine, Engines, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
+use crate::bounded::Eviction;
 use crate::telemetry::Counter;
 use crate::time::Clock;
 
 /// All changes pass through here, since each must be told to the fronts.
 pub(crate) struct Tier<K, V> {
-    engine: Quick<K, V>,
+    engine: Engines<K, V>,
     fronts: Fronts<K, V>,
     versions: Versions,
 }
@@ -22,9 +25,14 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    pub(crate) fn new(capacity: NearCapacity) -> Self {
+    pub(crate) fn new(
+        capacity: NearCapacity,
+        eviction: Eviction,
+        clock: &Clock,
+        listener: Option<Arc<Listener<K, V>>>,
+    ) -> Self {
         Self {
-            engine: Quick::new(capacity),
+            engine: Engines::new(eviction, capacity, clock.clone(), listener),
             fronts: Fronts::default(),
             versions: Versions::new(capacity.limit()),
         }
@@ -42,17 +50,25 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        if Front::<K, V>::WANTED
-            && let Some(place) = self.fronts.place()
-        {
-            return self.hit_in_front(place, at, good);
+        match &self.engine {
+            Engines::Quick(engine) => {
+                if Front::<K, V>::WANTED
+                    && let Some(place) = self.fronts.place()
+                {
+                    return self.hit_in_front(engine, place, at, good);
+                }
+                engine.get(at).filter(good)
+            }
+            // No front: what it answers the engine would not see, and a policy that goes by the last
+            // use, or by their number, would not be the one that was chosen.
+            Engines::Chosen(engine) => engine.hit(at, good),
         }
-        self.engine.get(at).filter(good)
     }
 
     /// The same with this thread's front.
     fn hit_in_front<Q>(
         &self,
+        engine: &Quick<K, V>,
         place: &Place<K, V>,
         at: &NearRef<'_, Q>,
         good: impl Fn(&Stored<V>) -> bool,
@@ -71,7 +87,7 @@ where
             return Some(stored);
         }
         place.missed();
-        let stored = self.engine.get(at).filter(good)?;
+        let stored = engine.get(at).filter(good)?;
         place.with(|front| front.put(at, version, &stored));
         Some(stored)
     }

@@ -20,7 +20,8 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    (Tier::new(NearCapacity::Entries(10_000)), Clock::manual())
+    let (capacity, clock) = (NearCapacity::Entries(10_000), Clock::manual());
+    (Tier::new(capacity, Eviction::Default, &clock, None), clock)
 }
 
 fn stored<V>(value: V, now: Tick) -> Stored<V> {
