@@ -52,7 +52,7 @@ pub(crate) struct Simulate {
     /// The trace: a file, or `-` for the standard input
     pub(crate) trace: PathBuf,
 
-    /// Policies, separated by commas: default, fifo, lifo, lru, mru, lfu, sieve, s3-fifo, or all
+    /// Policies, separated by commas: default, fifo, lifo, lru, mru, lfu, sieve, s3-fifo, w-tinylfu, or all
     #[arg(
         long = "policy",
         value_name = "POLICY",

@@ -55,6 +55,7 @@ impl Look {
             "lfu" => look(RGBColor(20, 120, 60), (8, 8), Mark::Up),
             "sieve" => look(RGBColor(130, 40, 140), (22, 8), Mark::Cross),
             "s3-fifo" => look(RGBColor(190, 110, 0), (22, 8), Mark::Diamond),
+            "w-tinylfu" => look(RGBColor(0, 120, 130), (14, 5), Mark::Plus),
             _ => look(BLACK, (5, 5), Mark::Plus),
         }
     }

@@ -37,7 +37,7 @@ fn a_capacity_that_holds_nothing_or_is_no_number() {
 fn a_policy_that_there_is_not() {
     let says = [
         "no eviction policy \"lruu\"",
-        "default, fifo, lifo, lru, mru, lfu, sieve, s3-fifo, and all",
+        "default, fifo, lifo, lru, mru, lfu, sieve, s3-fifo, w-tinylfu, and all",
     ];
     fails(
         &["-", "--capacity", "1", "--policy", "lru,lruu"],

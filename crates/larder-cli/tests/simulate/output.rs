@@ -76,8 +76,8 @@ fn all_policies_run_and_none_beats_the_clairvoyant() {
     }
     let args = ["-", "--capacity", "10,50,100", "--json"];
     let outcomes = simulate_with(&args, trace.as_bytes()).json();
-    assert_eq!(outcomes.len(), 3 * 9);
-    for capacity in outcomes.chunks(9) {
+    assert_eq!(outcomes.len(), 3 * 10);
+    for capacity in outcomes.chunks(10) {
         let best = capacity.last().unwrap();
         assert_eq!(best["policy"], "clairvoyant");
         for outcome in capacity {
@@ -125,7 +125,7 @@ fn a_plot_is_drawn_as_svg_and_as_png() {
             "capacity (entries",
             "hit ratio (% of requests)",
             "clairvoyant",
-            "s3-fifo",
+            "w-tinylfu",
         ] {
             assert!(svg.contains(text), "{text} in {svg}");
         }

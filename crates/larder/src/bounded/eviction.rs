@@ -30,11 +30,13 @@ pub enum Eviction {
     /// S3-FIFO: new entries have a tenth of the room, and the rest is for those that were asked for
     /// again.
     S3Fifo,
+    /// W-TinyLFU: who was asked for more often of late stays, so a pass over many keys empties nothing.
+    WTinyLfu,
 }
 
 impl Eviction {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Default,
         Self::Fifo,
         Self::Lifo,
@@ -43,6 +45,7 @@ impl Eviction {
         Self::Lfu,
         Self::Sieve,
         Self::S3Fifo,
+        Self::WTinyLfu,
     ];
 
     fn name(self) -> &'static str {
@@ -55,6 +58,7 @@ impl Eviction {
             Self::Lfu => "lfu",
             Self::Sieve => "sieve",
             Self::S3Fifo => "s3-fifo",
+            Self::WTinyLfu => "w-tinylfu",
         }
     }
 }
@@ -113,7 +117,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "there is no eviction policy \"lruu\"; there are default, fifo, lifo, lru, mru, lfu, sieve, \
-             s3-fifo"
+             s3-fifo, w-tinylfu"
         );
     }
 }

@@ -327,6 +327,11 @@ proptest! {
     }
 
     #[test]
+    fn w_tiny_lfu_stays_in_order_and_within_its_room(steps in steps()) {
+        run(Eviction::WTinyLfu, &steps, false);
+    }
+
+    #[test]
     fn s3_fifo_stays_in_order_and_within_its_room(steps in steps()) {
         run(Eviction::S3Fifo, &steps, false);
     }

@@ -1,7 +1,7 @@
 //! The engine of a chosen policy: exact up to a size, and under locks of its own.
 //!
 //! The policies are behind a `dyn` [`Policy`](crate::bounded::policy::Policy): generic ones would be
-//! compiled anew for each type of cache, seven times, and what a call through a table costs is little
+//! compiled anew for each type of cache, eight times, and what a call through a table costs is little
 //! beside the lock.
 
 use std::borrow::Borrow;

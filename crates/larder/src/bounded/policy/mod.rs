@@ -12,6 +12,8 @@ mod lru;
 mod mru;
 mod s3fifo;
 mod sieve;
+mod sketch;
+mod tiny_lfu;
 
 use super::Eviction;
 
@@ -81,5 +83,6 @@ pub(crate) fn policy(eviction: Eviction, capacity: u64) -> Option<Box<dyn Policy
         Eviction::Lfu => Box::new(lfu::Lfu::default()),
         Eviction::Sieve => Box::new(sieve::Sieve::default()),
         Eviction::S3Fifo => Box::new(s3fifo::S3Fifo::new(capacity)),
+        Eviction::WTinyLfu => Box::new(tiny_lfu::TinyLfu::new(capacity)),
     })
 }
