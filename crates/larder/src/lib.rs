@@ -52,6 +52,11 @@
 //! [`NearCapacity::Off`] asks the server each time; without a server, where memory is the only tier,
 //! it changes nothing.
 //!
+//! Which entries give way when it is full is the default engine's choice, or that of a policy:
+//! [`eviction`](CacheBuilder::eviction) takes one, [`bounded`] says what each is good for, and the program
+//! `larder simulate` tries them on a trace of your requests. [`on_evicted`](CacheBuilder::on_evicted) tells
+//! of each value that leaves.
+//!
 //! [`Larder::memory`] and [`Larder::persistent`] are caches of another kind, [`AnyCache`], whose
 //! values may be of any type: for a few odd values.
 //!
