@@ -28,8 +28,8 @@ RESULTS
   cost saved      the same by cost, where the trace has costs
 
   A request that does not find its key stores it; who gives way is chosen before. `clairvoyant` knows the
-  future and evicts what is needed last: for capacities in entries nothing can be better, for those in
-  bytes it is a good guess. `default` is the library's default engine; it spreads keys over shards at random,
+  future, evicts what is needed last, and does not store what would be that: for capacities in entries and
+  without a TTL nothing can be better, else it is a good guess. `default` is the library's default engine; it spreads keys over shards at random,
   so its figures differ a little from run to run.";
 
 /// Tools for caches of larder.

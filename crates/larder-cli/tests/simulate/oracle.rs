@@ -68,3 +68,14 @@ fn oltp_has_the_known_hits_of_the_other_two() {
     let expected = [4_161, 126_458, 490_155];
     compare_recorded("oltp", "1000", "mru,lfu", 914_145, &expected);
 }
+
+/// Counted by another implementation, written from the paper's pseudocode.
+#[test]
+fn sieve_has_the_hits_that_another_implementation_counted() {
+    for (name, capacity, requests, expected) in [
+        ("gli", "1000", 6_015, [1_885, 3_197]),
+        ("web12", "2000", 95_607, [71_661, 78_721]),
+    ] {
+        compare_recorded(name, capacity, "sieve", requests, &expected);
+    }
+}

@@ -33,7 +33,23 @@
 //! Up to 65,535 entries, or 128 MiB, all entries stand in one order and under one lock, and the policies
 //! are exact. From there on there is one order for each 32,768 entries or 64 MiB, up to 16 of them; keys
 //! are spread over them by their hash, and each gives way within its own. That serves more threads, and
-//! differs little from one order in what it keeps, as each holds a fair sample of the keys.
+//! differs little from one order in what it keeps, as each holds a fair sample of the keys. How many there
+//! are is settled when the cache is opened; a resize changes how much each holds.
+//!
+//! # Measured
+//!
+//! Hits in percent on traces of the literature, and what a cache could reach that knows the future:
+//!
+//! | trace, entries | default | FIFO | LIFO | LRU | MRU | LFU | SIEVE | S3-FIFO | W-TinyLFU | possible |
+//! |---|---|---|---|---|---|---|---|---|---|---|
+//! | gli, 1,000 | 48.9 | 11.1 | 49.9 | 11.2 | 49.8 | 31.3 | 31.3 | 35.0 | 50.3 | 53.2 |
+//! | loop, 512 | 49.0 | 0.0 | 50.4 | 0.0 | 50.5 | 0.0 | 0.0 | 33.7 | 50.0 | 50.5 |
+//! | multi3, 2,000 | 61.5 | 39.7 | 58.4 | 44.6 | 29.0 | 46.7 | 46.7 | 54.4 | 60.7 | 68.8 |
+//! | web12, 2,000 | 74.3 | 68.6 | 54.2 | 72.6 | 18.5 | 68.2 | 75.0 | 75.6 | 73.9 | 82.3 |
+//! | OLTP, 1,000 | 32.8 | 28.5 | 14.1 | 32.8 | 0.5 | 13.8 | 32.6 | 40.9 | 35.5 | 53.6 |
+//!
+//! A hit of one thread takes 1.0 to 1.1 times the instructions of the default engine's, with LFU 1.3 and
+//! with W-TinyLFU 1.5 times; but it has no front, and threads that share a shard wait for each other.
 
 mod eviction;
 mod expiry;

@@ -13,6 +13,9 @@ use crate::time::{Clock, MAX_TTL};
 ///
 /// A request for a key that is not there stores it, as a cache does whose caller loads what is
 /// missing. The example is in [the module](super).
+///
+/// A cache sweeps expired entries in the background, which a simulation does not: with the default engine
+/// they keep their place until they are asked for or evicted. A chosen policy evicts them first.
 pub struct Simulation {
     engine: Engines<u64, ()>,
     clock: Clock,
