@@ -33,7 +33,8 @@
 //! Up to 65,535 entries, or 128 MiB, all entries stand in one order and under one lock, and the policies
 //! are exact. From there on there is one order for each 32,768 entries or 64 MiB, up to 16 of them; keys
 //! are spread over them by their hash, and each gives way within its own. That serves more threads, and
-//! differs little from one order in what it keeps, as each holds a fair sample of the keys. How many there
+//! differs little from one order in what it keeps, as each holds a fair sample of the keys: on the trace OLTP
+//! two orders of 32,768 brought between 0.01 less and 0.05 more of 100 than one of 65,535. How many there
 //! are is settled when the cache is opened; a resize changes how much each holds.
 //!
 //! # Measured

@@ -46,9 +46,16 @@ impl<K, V> Departures<K, V> {
 pub(super) struct Leaving<K, V> {
     /// One or two in most cases.
     few: [Option<(NearKey<K>, Stored<V>)>; 2],
+    /// Apart, since each insertion makes room for one of these.
+    rest: Option<Box<Rest<K, V>>>,
+}
+
+/// More of them, or all where somebody is told.
+struct Rest<K, V> {
+    listener: Option<Arc<Listener<K, V>>>,
+    /// When they left.
+    now: Tick,
     more: Vec<(NearKey<K>, Stored<V>)>,
-    /// Who is told of them, and since when they are gone.
-    told: Option<(Arc<Listener<K, V>>, Tick)>,
 }
 
 impl<K, V> Default for Leaving<K, V> {
@@ -56,8 +63,7 @@ impl<K, V> Default for Leaving<K, V> {
     fn default() -> Self {
         Self {
             few: [None, None],
-            more: Vec::new(),
-            told: None,
+            rest: None,
         }
     }
 }
@@ -66,13 +72,19 @@ impl<K, V> Lifecycle<NearKey<K>, Stored<V>> for Departures<K, V> {
     type RequestState = Leaving<K, V>;
 
     fn on_evict(&self, leaving: &mut Leaving<K, V>, key: NearKey<K>, stored: Stored<V>) {
-        if let (None, Some(listener)) = (&leaving.told, &self.listener) {
-            leaving.told = Some((Arc::clone(listener), self.clock.now()));
+        if self.listener.is_none()
+            && let Some(place) = leaving.few.iter_mut().find(|place| place.is_none())
+        {
+            *place = Some((key, stored));
+            return;
         }
-        match leaving.few.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some((key, stored)),
-            None => leaving.more.push((key, stored)),
-        }
+        let rest = || Rest {
+            listener: self.listener.clone(),
+            now: self.clock.now(),
+            more: Vec::new(),
+        };
+        let rest = leaving.rest.get_or_insert_with(|| Box::new(rest()));
+        rest.more.push((key, stored));
     }
 }
 
@@ -92,13 +104,19 @@ impl<K: Eq, V> Leaving<K, V> {
 
 impl<K, V> Leaving<K, V> {
     fn tell_each(&mut self, cause: impl Fn(&NearKey<K>) -> Cause) {
-        let Some((listener, now)) = self.told.take() else {
+        let Some(rest) = self.rest.take() else {
             return;
         };
-        let few = self.few.iter_mut().filter_map(Option::take);
-        for (key, stored) in few.chain(self.more.drain(..)) {
-            let cause = cause(&key);
-            listener.tell(key, stored, now, cause);
+        let Rest {
+            listener,
+            now,
+            more,
+        } = *rest;
+        if let Some(listener) = listener {
+            for (key, stored) in more {
+                let cause = cause(&key);
+                listener.tell(key, stored, now, cause);
+            }
         }
     }
 }
