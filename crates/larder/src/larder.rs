@@ -19,7 +19,7 @@ use crate::health::{CacheHealth, Health, NearTrust};
 use crate::key::{CacheKey, CacheName, Tenant};
 use crate::load::Lessor;
 use crate::near::NearCapacity;
-use crate::options::{Options, TtlBy, Weigher};
+use crate::options::{Callbacks, Options};
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
 use crate::tenant::{TenantHealth, TenantOptions};
@@ -333,8 +333,7 @@ impl Larder {
         &self,
         name: &CacheName,
         options: Options,
-        weigher: Option<Weigher<K, V>>,
-        ttl_by: Option<TtlBy<V>>,
+        callbacks: Callbacks<K, V>,
     ) -> Result<Cache<K, V>, Error>
     where
         K: CacheKey + Clone + 'static,
@@ -393,8 +392,7 @@ impl Larder {
             name.clone(),
             in_force,
             server,
-            weigher,
-            ttl_by,
+            callbacks,
         );
         open.insert(
             name.as_str().to_owned(),

@@ -52,6 +52,11 @@
 //! [`NearCapacity::Off`] asks the server each time; without a server, where memory is the only tier,
 //! it changes nothing.
 //!
+//! Which entries give way when it is full is the default engine's choice, or that of a policy:
+//! [`eviction`](CacheBuilder::eviction) takes one, [`bounded`] says what each is good for, and the program
+//! `larder simulate` tries them on a trace of your requests. [`on_evicted`](CacheBuilder::on_evicted) tells
+//! of each value that leaves.
+//!
 //! [`Larder::memory`] and [`Larder::persistent`] are caches of another kind, [`AnyCache`], whose
 //! values may be of any type: for a few odd values.
 //!
@@ -382,6 +387,7 @@ struct Readme;
 #[cfg(feature = "json")]
 mod any;
 mod batch;
+pub mod bounded;
 mod cache;
 pub mod config;
 mod entry;
@@ -423,7 +429,7 @@ pub use health::{CacheHealth, Health, NearTrust};
 pub use key::CacheKey;
 pub use larder::{Larder, LarderBuilder};
 pub use load::{ForeignError, Load, LoadError, Loaded};
-pub use near::NearCapacity;
+pub use near::{Evicted, NearCapacity};
 pub use options::{Coherence, Refresh};
 pub use outcome::{Found, Freshness, Outcome, Source, StaleReason};
 pub use remote::{RemoteHealth, RemoteState};

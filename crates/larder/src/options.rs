@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bounded::Eviction;
 use crate::error::Error;
 use crate::key::Tag;
-use crate::near::NearCapacity;
+use crate::near::{NearCapacity, OnEvicted};
 use crate::outcome::Outcome;
 use crate::time::MAX_TTL;
 use crate::wire::Codec;
@@ -159,6 +160,23 @@ pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u64 + Send + Sync>;
 /// Says how long a value is fresh, where it is another time than the cache's.
 pub(crate) type TtlBy<V> = Arc<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
 
+/// The user's code that a cache calls.
+pub(crate) struct Callbacks<K, V> {
+    pub(crate) weigher: Option<Weigher<K, V>>,
+    pub(crate) ttl_by: Option<TtlBy<V>>,
+    pub(crate) on_evicted: Option<OnEvicted<K, V>>,
+}
+
+impl<K, V> Default for Callbacks<K, V> {
+    fn default() -> Self {
+        Self {
+            weigher: None,
+            ttl_by: None,
+            on_evicted: None,
+        }
+    }
+}
+
 /// Everything about a cache that its opener chooses, types aside.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
@@ -170,6 +188,7 @@ pub(crate) struct Options {
     pub(crate) codec: Option<Codec>,
     pub(crate) schema: Option<u32>,
     pub(crate) near: NearCapacity,
+    pub(crate) eviction: Eviction,
     pub(crate) coherence: Coherence,
     /// How long callers wait for a load before a stale value will do.
     pub(crate) soft_timeout: Option<Duration>,
@@ -190,6 +209,7 @@ pub(crate) struct Options {
     pub(crate) has_ttl_by: bool,
     pub(crate) memory_only: bool,
     pub(crate) has_weigher: bool,
+    pub(crate) has_listener: bool,
 }
 
 impl Options {
@@ -268,8 +288,14 @@ impl fmt::Display for Options {
         if self.memory_only {
             f.write_str(", memory only")?;
         }
+        if self.eviction != Eviction::Default {
+            write!(f, ", eviction {}", self.eviction)?;
+        }
         if self.has_weigher {
             f.write_str(", a weigher")?;
+        }
+        if self.has_listener {
+            f.write_str(", a listener of evictions")?;
         }
         Ok(())
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cache;
+use crate::bounded::Eviction;
 use crate::error::Error;
 use crate::key::{CacheKey, CacheName};
 use crate::larder::Larder;
-use crate::near::NearCapacity;
-use crate::options::{Coherence, LOAD_TIMEOUT, Lifetime, Options, Refresh, TtlBy, Weigher};
+use crate::near::{Evicted, NearCapacity};
+use crate::options::{Callbacks, Coherence, LOAD_TIMEOUT, Lifetime, Options, Refresh};
 use crate::value::CacheValue;
 use crate::wire::Codec;
 
@@ -21,8 +22,7 @@ pub struct CacheBuilder<K, V> {
     name: String,
     ttl: Option<Duration>,
     options: Options,
-    weigher: Option<Weigher<K, V>>,
-    ttl_by: Option<TtlBy<V>>,
+    callbacks: Callbacks<K, V>,
 }
 
 impl<K, V> CacheBuilder<K, V>
@@ -45,6 +45,7 @@ where
                 codec: Codec::DEFAULT,
                 schema: None,
                 near: NearCapacity::default(),
+                eviction: Eviction::Default,
                 coherence: Coherence::default(),
                 soft_timeout: None,
                 load_timeout: LOAD_TIMEOUT,
@@ -57,9 +58,9 @@ where
                 has_ttl_by: false,
                 memory_only: false,
                 has_weigher: false,
+                has_listener: false,
             },
-            weigher: None,
-            ttl_by: None,
+            callbacks: Callbacks::default(),
         }
     }
 
@@ -92,8 +93,72 @@ where
     /// A value for which it panics is not kept in memory; where there is no server, a `set` of it is
     /// an error.
     pub fn weigher(mut self, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
-        self.weigher = Some(Arc::new(weigh));
+        self.callbacks.weigher = Some(Arc::new(weigh));
         self.options.has_weigher = true;
+        self
+    }
+
+    /// Which entries give way when the near tier is full. The default suits most workloads;
+    /// [`bounded`](crate::bounded) says what the others do, and how to find out which one suits yours.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let larder = larder::Larder::in_memory().await?;
+    /// use larder::{Cache, NearCapacity, bounded::Eviction};
+    ///
+    /// let cache: Cache<u64, String> = larder
+    ///     .cache("users")
+    ///     .near(NearCapacity::Entries(2))
+    ///     .eviction(Eviction::Lru)
+    ///     .build()?;
+    /// cache.set(&1, "Ann").await?;
+    /// cache.set(&2, "Bob").await?;
+    /// cache.get(&1).await;
+    /// cache.set(&3, "Cid").await?;
+    /// assert!(cache.get(&2).await.is_none(), "not used for longer than the other");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.options.eviction = eviction;
+        self
+    }
+
+    /// Tells of each value that leaves the near tier, and why. The server's value may live on.
+    ///
+    /// It is called in a task of its own and under no lock, so it may use the cache; it should not
+    /// block for long. Up to 4,096 events wait for it. What comes on top of these is dropped, and
+    /// counted as [`evictions_untold`](crate::CacheStats::evictions_untold). If it panics, that is logged,
+    /// and the next event is delivered.
+    ///
+    /// What a group's invalidation makes worthless leaves later, when it is replaced, swept or evicted.
+    /// Beside a server, a `set` removes the old value before it stores the new one. When the cache itself
+    /// is dropped, nothing is told.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let larder = larder::Larder::in_memory().await?;
+    /// use larder::{Cache, bounded::Cause};
+    ///
+    /// let (send, mut events) = tokio::sync::mpsc::unbounded_channel();
+    /// let cache: Cache<u64, String> = larder
+    ///     .cache("users")
+    ///     .on_evicted(move |evicted| {
+    ///         let _nobody_listens = send.send(evicted);
+    ///     })
+    ///     .build()?;
+    /// cache.set(&1, "Ann").await?;
+    /// cache.remove(&1).await?;
+    /// let event = events.recv().await.unwrap();
+    /// assert_eq!((event.key, &**event.value, event.cause), (1, "Ann", Cause::Removed));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_evicted(mut self, tell: impl Fn(Evicted<K, V>) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_evicted = Some(Arc::new(tell));
+        self.options.has_listener = true;
         self
     }
 
@@ -185,7 +250,7 @@ where
         mut self,
         ttl_by: impl Fn(&V) -> Option<Duration> + Send + Sync + 'static,
     ) -> Self {
-        self.ttl_by = Some(Arc::new(ttl_by));
+        self.callbacks.ttl_by = Some(Arc::new(ttl_by));
         self.options.has_ttl_by = true;
         self
     }
@@ -231,7 +296,7 @@ where
             .ttl
             .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));
         options.check(&self.name)?;
-        self.larder.open(&name, options, self.weigher, self.ttl_by)
+        self.larder.open(&name, options, self.callbacks)
     }
 }
 

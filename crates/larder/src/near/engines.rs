@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use self::ledger::Ledger;
-use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Quick, Stored, sweep};
+use super::{Admission, Either, Engine, Kind, NearCapacity, NearKey, NearRef, Stored, sweep};
 use crate::cache::NearUsage;
 use crate::key::Tenant;
 use crate::telemetry::Counter;
@@ -23,6 +23,7 @@ use crate::tenant::{Accounts, MAX_ACCOUNTS, TenantOptions};
 use crate::time::{Clock, Tick};
 
 pub(crate) struct Engines<K, V> {
+    kind: Kind<K, V>,
     accounts: Arc<Accounts>,
     /// Whether tenants may have shares, which are bytes.
     in_bytes: bool,
@@ -36,7 +37,7 @@ type Own<K, V> = Box<[OnceLock<Part<K, V>>]>;
 
 /// One engine, and its place in the ledger.
 struct Part<K, V> {
-    engine: Quick<K, V>,
+    engine: Either<K, V>,
     of: usize,
     /// What may go in before it asks for more again, where it was refused.
     patience: AtomicU64,
@@ -53,11 +54,12 @@ where
     K: Hash + Eq + Clone + Send + Sync,
     V: Send + Sync,
 {
-    pub(crate) fn new(capacity: NearCapacity, accounts: Arc<Accounts>) -> Self {
+    pub(crate) fn new(kind: Kind<K, V>, capacity: NearCapacity, accounts: Arc<Accounts>) -> Self {
         Self {
+            common: Part::new(Either::new(&kind, capacity), 0),
+            kind,
             accounts,
             in_bytes: matches!(capacity, NearCapacity::Bytes(_)),
-            common: Part::new(Quick::new(capacity), 0),
             own: OnceLock::new(),
             shares: Mutex::new(Shares {
                 ledger: Ledger::new(capacity.limit()),
@@ -66,14 +68,10 @@ where
         }
     }
 
-    /// The entry under `at`, whatever its times say.
+    /// The one for the entries of a tenant, or of none.
     #[inline]
-    pub(crate) fn get<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.part(at.tenant).engine.get(at)
+    pub(crate) fn of(&self, tenant: Option<&Tenant>) -> &Either<K, V> {
+        &self.part(tenant).engine
     }
 
     pub(crate) fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
@@ -92,7 +90,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.part(at.tenant).engine.remove(at)
+        self.of(at.tenant).remove(at)
     }
 
     pub(crate) fn clear(&self) {
@@ -121,7 +119,11 @@ where
 
     pub(crate) fn usage(&self) -> NearUsage {
         let mut usage = NearUsage {
-            capacity: self.shares.lock().ledger.total(),
+            // An engine may round up to its shards.
+            capacity: match self.own.get() {
+                None => self.common.engine.capacity(),
+                Some(_) => self.shares.lock().ledger.total(),
+            },
             largest: self.common.engine.largest(),
             ..NearUsage::default()
         };
@@ -191,7 +193,8 @@ where
             let (floor, ceiling) = share(options);
             let mut shares = self.shares.lock();
             shares.numbers.push(tenant.number());
-            Part::new(Quick::for_one(floor), shares.ledger.add(floor, ceiling))
+            let engine = Either::for_one(&self.kind, floor);
+            Part::new(engine, shares.ledger.add(floor, ceiling))
         }))
     }
 
@@ -256,7 +259,7 @@ where
 }
 
 impl<K, V> Part<K, V> {
-    fn new(engine: Quick<K, V>, of: usize) -> Self {
+    fn new(engine: Either<K, V>, of: usize) -> Self {
         Self {
             engine,
             of,

@@ -3,16 +3,21 @@
 //! A hit compares the tenant and the key in full, reads a coarse clock and clones an `Arc`. It
 //! builds no stored key, computes no cryptographic hash and allocates nothing.
 //!
-//! The engine that chooses what to evict stands behind [`Engine`]. Everything else about an
-//! entry, its times and its weight, is larder's own and lives in [`Stored`]. A tenant with a share of its
-//! own has an engine of its own: [`engines`]. [`Tier`] puts a front for hot keys before them in each
-//! thread: [`front`] says how, and why it is safe.
+//! The engine that chooses what to evict stands behind [`Engine`]: [`Quick`], or where a policy was chosen
+//! [`Chosen`](chosen::Chosen). Everything else about an entry, its times and its weight, is larder's own and
+//! lives in [`Stored`]. A tenant with a share of its own has an engine of its own: [`engines`]. [`Tier`]
+//! puts a front for hot keys before the default engine in each thread: [`front`] says how, and why it
+//! is safe.
 
 mod capacity;
+mod chosen;
+mod departures;
+mod either;
 mod engines;
 mod front;
 mod fronts;
 mod key;
+mod listener;
 mod quick;
 mod stored;
 mod sweep;
@@ -20,8 +25,11 @@ mod tier;
 mod versions;
 
 pub use capacity::NearCapacity;
+pub(crate) use either::{Either, Kind};
 pub(crate) use engines::Engines;
 pub(crate) use key::{AsHashed, NearKey, NearRef};
+pub use listener::Evicted;
+pub(crate) use listener::{Listener, OnEvicted};
 pub(crate) use stored::{Life, Stored};
 pub(crate) use tier::Tier;
 

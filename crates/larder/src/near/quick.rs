@@ -3,10 +3,13 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
 
+use super::departures::{Departures, Leaving};
+use super::either::Kind;
 use super::{Admission, AsHashed, Engine, NearCapacity, NearKey, NearRef, Stored};
+use crate::bounded::Cause;
 use crate::time::Tick;
 
 /// The share of a shard's capacity above which `quick_cache` refuses an entry without a word.
@@ -23,13 +26,12 @@ impl<K, V> Weighter<NearKey<K>, Stored<V>> for ByWeight {
     }
 }
 
-type Lifecycle<K, V> = DefaultLifecycle<NearKey<K>, Stored<V>>;
-
-type Inner<K, V> = Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Lifecycle<K, V>>;
+type Inner<K, V> = Cache<NearKey<K>, Stored<V>, ByWeight, AsHashed, Departures<K, V>>;
 
 pub(crate) struct Quick<K, V> {
     cache: Inner<K, V>,
     shards: u64,
+    departures: Departures<K, V>,
 }
 
 /// What one shard should hold at least. The count of shards follows from the capacity and not
@@ -49,18 +51,16 @@ const GHOSTS: f64 = 0.08;
 const RESERVED: u64 = 1 << 18;
 
 impl<K: Hash + Eq, V> Quick<K, V> {
-    pub(crate) fn new(capacity: NearCapacity) -> Self {
+    pub(crate) fn new(kind: &Kind<K, V>, capacity: NearCapacity) -> Self {
+        let departures = Departures::of(kind);
         let limit = capacity.limit();
         let (shards, items, ghosts) = match capacity {
             NearCapacity::Entries(_) | NearCapacity::Off => (limit / SHARD_ENTRIES, limit, GHOSTS),
             // How many entries there will be is a guess here, and the ghosts are its share.
             NearCapacity::Bytes(_) => (limit / SHARD_BYTES, limit / ASSUMED_BYTES, 0.5),
         };
-        let (cache, items) = made(shards, items, limit, ghosts);
-        let shards = cache
-            .capacity()
-            .checked_div(cache.shard_capacity())
-            .unwrap_or(1);
+        let (cache, items) = made((shards, items), limit, ghosts, &departures);
+        let shards = cache.capacity().checked_div(cache.shard_capacity());
         if matches!(capacity, NearCapacity::Entries(limit) if limit <= RESERVED) {
             // A table that grows by doubling ends up to twice as large as it need be.
             #[expect(
@@ -71,20 +71,33 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             )]
             cache.reserve((items as f64 * (1.0 + ghosts)) as usize);
         }
-        Self { cache, shards }
+        Self {
+            cache,
+            shards: shards.unwrap_or(1),
+            departures,
+        }
     }
 
-    /// For a part of a near tier, in bytes, that holds nothing yet and will be given this much at least. In
-    /// one shard: what it is given may be little, and the largest entry is a share of a shard.
-    pub(crate) fn for_one(floor: u64) -> Self {
-        let (cache, _) = made(1, floor / ASSUMED_BYTES, floor, 0.5);
+    /// As [`Either::for_one`](super::either::Either::for_one).
+    pub(crate) fn for_one(kind: &Kind<K, V>, floor: u64) -> Self {
+        let departures = Departures::of(kind);
+        let (cache, _) = made((1, floor / ASSUMED_BYTES), floor, 0.5, &departures);
         cache.set_capacity(0);
-        Self { cache, shards: 1 }
+        Self {
+            cache,
+            shards: 1,
+            departures,
+        }
     }
 }
 
-/// The table, and for how many entries it is meant.
-fn made<K: Hash + Eq, V>(shards: u64, items: u64, limit: u64, ghosts: f64) -> (Inner<K, V>, usize) {
+/// The table, of so many shards and entries if may be, and for how many it is meant.
+fn made<K: Hash + Eq, V>(
+    (shards, items): (u64, u64),
+    limit: u64,
+    ghosts: f64,
+    departures: &Departures<K, V>,
+) -> (Inner<K, V>, usize) {
     let shards = usize::try_from(shards.clamp(1, MAX_SHARDS)).unwrap_or(1);
     // `quick_cache` halves the shards until each holds 32 items, by the same rule everywhere.
     let items = usize::try_from(items.clamp(32, 1 << 32)).unwrap_or(32);
@@ -96,9 +109,9 @@ fn made<K: Hash + Eq, V>(shards: u64, items: u64, limit: u64, ghosts: f64) -> (I
         .build();
     let hash_builder = AsHashed::default();
     let cache = match options {
-        Ok(options) => Cache::with_options(options, ByWeight, hash_builder, Lifecycle::default()),
+        Ok(options) => Cache::with_options(options, ByWeight, hash_builder, departures.clone()),
         // `build` fails only where a capacity was not given, and both are.
-        Err(_) => Cache::with(items, limit, ByWeight, hash_builder, Lifecycle::default()),
+        Err(_) => Cache::with(items, limit, ByWeight, hash_builder, departures.clone()),
     };
     (cache, items)
 }
@@ -120,10 +133,17 @@ where
     fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {
         let (weight, limit) = (u64::from(stored.weight()), self.largest());
         if weight > limit {
-            self.cache.remove(&key.as_ref());
+            self.remove(&key.as_ref());
             return Admission::TooLarge { weight, limit };
         }
-        self.cache.insert(key, stored);
+        if self.departures.are_told() {
+            let mut leaving = Leaving::default();
+            let inserted = key.clone();
+            self.cache.insert_with_lifecycle(key, stored, &mut leaving);
+            leaving.tell(&inserted);
+        } else {
+            self.cache.insert(key, stored);
+        }
         Admission::Stored
     }
 
@@ -132,17 +152,33 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.cache.remove(key).is_some()
+        let removed = self.cache.remove(key);
+        let was_there = removed.is_some();
+        if let Some((key, stored)) = removed {
+            self.departures.tell(key, stored, Cause::Removed);
+        }
+        was_there
     }
 
     fn remove_if_expired(&self, key: &NearKey<K>, now: Tick) -> bool {
-        self.cache
-            .remove_if(&key.as_ref(), |stored| stored.life().expires <= now)
-            .is_some()
+        let removed = self
+            .cache
+            .remove_if(&key.as_ref(), |stored| stored.life().expires <= now);
+        let was_there = removed.is_some();
+        if let Some((key, stored)) = removed {
+            self.departures.tell(key, stored, Cause::Expired);
+        }
+        was_there
     }
 
     fn clear(&self) {
-        self.cache.clear();
+        if !self.departures.are_told() {
+            self.cache.clear();
+            return;
+        }
+        for (key, stored) in self.cache.drain() {
+            self.departures.tell(key, stored, Cause::Cleared);
+        }
     }
 
     fn resize(&self, capacity: u64) {

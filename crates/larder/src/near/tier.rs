@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::front::Front;
 use super::fronts::{Fronts, Place};
 use super::versions::Versions;
-use super::{Admission, Engines, NearCapacity, NearKey, NearRef, Stored};
+use super::{
+    Admission, Either, Engine, Engines, Kind, NearCapacity, NearKey, NearRef, Quick, Stored,
+};
 use crate::key::Tenant;
 use crate::telemetry::Counter;
 use crate::tenant::Accounts;
@@ -25,9 +27,9 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    pub(crate) fn new(capacity: NearCapacity, accounts: Arc<Accounts>) -> Self {
+    pub(crate) fn new(kind: Kind<K, V>, capacity: NearCapacity, accounts: Arc<Accounts>) -> Self {
         Self {
-            engines: Engines::new(capacity, accounts),
+            engines: Engines::new(kind, capacity, accounts),
             fronts: Fronts::default(),
             versions: Versions::new(capacity.limit()),
         }
@@ -45,17 +47,25 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        if Front::<K, V>::WANTED
-            && let Some(place) = self.fronts.place()
-        {
-            return self.hit_in_front(place, at, good);
+        match self.engines.of(at.tenant) {
+            Either::Quick(engine) => {
+                if Front::<K, V>::WANTED
+                    && let Some(place) = self.fronts.place()
+                {
+                    return self.hit_in_front(engine, place, at, good);
+                }
+                engine.get(at).filter(good)
+            }
+            // No front: what it answers the engine would not see, and a policy that goes by the last
+            // use, or by their number, would not be the one that was chosen.
+            Either::Chosen(engine) => engine.hit(at, good),
         }
-        self.engines.get(at).filter(good)
     }
 
     /// The same with this thread's front.
     fn hit_in_front<Q>(
         &self,
+        engine: &Quick<K, V>,
         place: &Place<K, V>,
         at: &NearRef<'_, Q>,
         good: impl Fn(&Stored<V>) -> bool,
@@ -74,7 +84,7 @@ where
             return Some(stored);
         }
         place.missed();
-        let stored = self.engines.get(at).filter(good)?;
+        let stored = engine.get(at).filter(good)?;
         place.with(|front| front.put(at, version, &stored));
         Some(stored)
     }
@@ -85,7 +95,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.engines.get(at)
+        self.engines.of(at.tenant).get(at)
     }
 
     pub(crate) fn insert(&self, key: NearKey<K>, stored: Stored<V>) -> Admission {

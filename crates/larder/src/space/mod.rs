@@ -32,8 +32,10 @@ use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
 use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Table, Watch};
-use crate::near::{Admission, Engines, Life, NearCapacity, NearKey, NearRef, Stored, Tier};
-use crate::options::{Coherence, Options, Refresh, TtlBy, Weigher, random};
+use crate::near::{
+    Admission, Engines, Kind, Life, Listener, NearCapacity, NearKey, NearRef, Stored, Tier,
+};
+use crate::options::{Callbacks, Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::scope::{Borne, Scopes};
@@ -131,12 +133,29 @@ where
         name: CacheName,
         options: Options,
         server: Option<Server>,
-        weigher: Option<Weigher<K, V>>,
-        ttl_by: Option<TtlBy<V>>,
+        callbacks: Callbacks<K, V>,
     ) -> Arc<Self> {
+        let Callbacks {
+            weigher,
+            ttl_by,
+            on_evicted,
+        } = callbacks;
+        let counters = Counters::default();
         let near = match options.near {
             NearCapacity::Off => None,
-            capacity => Some(Tier::new(capacity, Arc::clone(&shared.accounts))),
+            _ if !shared.enabled => None,
+            capacity => {
+                let untold = &counters.evictions_untold;
+                let listener = on_evicted
+                    .map(|tell| Listener::new(tell, Arc::clone(untold), &shared.runtime))
+                    .map(Arc::new);
+                let kind = Kind {
+                    eviction: options.eviction,
+                    clock: shared.clock.clone(),
+                    listener,
+                };
+                Some(Tier::new(kind, capacity, Arc::clone(&shared.accounts)))
+            }
         };
         let (watch, scopes) = if server.is_some() {
             (Arc::clone(&shared.watch), Arc::clone(&shared.scopes))
@@ -149,7 +168,7 @@ where
             (watch, scopes)
         };
         let space = Arc::new(Self {
-            near: near.filter(|_| shared.enabled),
+            near,
             base: scopes.base(None, &name),
             watch,
             scopes,
@@ -162,7 +181,7 @@ where
             table: Arc::new(Table::new()),
             failures: Resting::new(),
             refreshes: Resting::new(),
-            counters: Counters::default(),
+            counters,
         });
         if space.near.is_some() {
             let runtime = space.shared.runtime.clone();

@@ -1,5 +1,7 @@
 //! A cache's counters, and the snapshot of them that a user reads.
 
+use std::sync::Arc;
+
 use super::{Counter, HitCounter};
 
 /// Declares the live counters and their public snapshot from one list, so that none is forgotten.
@@ -94,6 +96,9 @@ counters! {
     near_refused: Counter,
     /// Expired near entries that the sweep freed.
     near_swept: Counter,
+    /// Near entries that left without a word to [`on_evicted`](crate::CacheBuilder::on_evicted), since
+    /// its queue was full.
+    evictions_untold: Arc<Counter>,
 }
 
 /// Why a lookup missed.

@@ -13,6 +13,7 @@
 mod common;
 
 mod bounds;
+mod eviction;
 mod front;
 mod lifetimes;
 mod removed;

@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::*;
+use crate::bounded::Eviction;
 use crate::key::Tenant;
 use crate::load::Proof;
 use crate::near::Life;
@@ -25,10 +26,13 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    (
-        Tier::new(NearCapacity::Entries(10_000), accounts()),
-        Clock::manual(),
-    )
+    let (capacity, clock) = (NearCapacity::Entries(10_000), Clock::manual());
+    let kind = Kind {
+        eviction: Eviction::Default,
+        clock: clock.clone(),
+        listener: None,
+    };
+    (Tier::new(kind, capacity, accounts()), clock)
 }
 
 fn stored<V>(value: V, now: Tick) -> Stored<V> {
@@ -69,7 +73,7 @@ fn in_front(tier: &Names, clock: &Clock, key: &str) -> Arc<String> {
     }
     let value = hit(tier, &at(key), clock).unwrap().value;
     // Behind the tier's back.
-    let entry = tier.engines.get(&at(key)).unwrap();
+    let entry = tier.get(&at(key)).unwrap();
     assert!(tier.engines.remove(&at(key)));
     let found = hit(tier, &at(key), clock).expect("the front answers");
     assert!(Arc::ptr_eq(&found.value, &value));

@@ -1,0 +1,245 @@
+//! What the program is asked for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use larder::NearCapacity;
+use larder::bounded::Eviction;
+
+const ABOUT_TRACES: &str = "\
+TRACES
+  One request a line, plain or compressed by gzip or zstd, which is told by the first bytes of the file:
+
+      key[,size[,cost[,time]]]
+
+  key   any text without commas and tabs
+  size  of the value, in bytes: a whole number, at least 1
+  cost  of loading the value, in any unit: a number, at least 0
+  time  of the request, in seconds since any moment: a number, at least 0
+
+  Columns are separated by commas or tabs, and all lines have the same. A first line that names them, one
+  of the names being `key`, sets another order; a column called `-` is left out. Empty lines and lines
+  that begin with `#` are passed over. Lines that cannot be read are skipped, counted and reported.
+
+RESULTS
+  hit ratio       the share of requests that found their key
+  byte hit ratio  the same by size, where the trace has sizes
+  cost saved      the same by cost, where the trace has costs
+
+  A request that does not find its key stores it; who gives way is chosen before. `clairvoyant` knows the
+  future, evicts what is needed last, and does not store what would be that: for capacities in entries and
+  without a TTL nothing can be better, else it is a good guess. `default` is the library's default engine; it spreads keys over shards at random,
+  so its figures differ a little from run to run.";
+
+/// Tools for caches of larder.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a trace of requests through caches, and says how often each had what was asked for
+    Simulate(Simulate),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = ABOUT_TRACES)]
+pub(crate) struct Simulate {
+    /// The trace: a file, or `-` for the standard input
+    pub(crate) trace: PathBuf,
+
+    /// Policies, separated by commas: default, fifo, lifo, lru, mru, lfu, sieve, s3-fifo, w-tinylfu, or all
+    #[arg(
+        long = "policy",
+        value_name = "POLICY",
+        value_delimiter = ',',
+        default_value = "all"
+    )]
+    pub(crate) policies: Vec<Policies>,
+
+    /// Capacities, separated by commas: in entries, as 500, or in bytes, as 64KiB, 10MB or 512B
+    #[arg(
+        long = "capacity",
+        value_name = "CAPACITY",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(crate) capacities: Vec<Capacity>,
+
+    /// Seconds after which an entry expires; for traces with a time
+    #[arg(long, value_name = "SECONDS", value_parser = ttl)]
+    pub(crate) ttl: Option<Duration>,
+
+    /// Prints one JSON object a line instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Draws the hit ratios into a file, which ends in .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+
+    /// Fails at the first line that cannot be read, instead of skipping it
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+impl Simulate {
+    /// The policies, each once.
+    pub(crate) fn policies(&self) -> Vec<Eviction> {
+        let mut chosen = Vec::new();
+        for policies in &self.policies {
+            for eviction in &policies.0 {
+                if !chosen.contains(eviction) {
+                    chosen.push(*eviction);
+                }
+            }
+        }
+        chosen
+    }
+}
+
+/// One policy, or all.
+#[derive(Clone, Debug)]
+pub(crate) struct Policies(Vec<Eviction>);
+
+impl std::str::FromStr for Policies {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name.eq_ignore_ascii_case("all") {
+            return Ok(Self(Eviction::ALL.to_vec()));
+        }
+        let eviction = name.parse::<Eviction>();
+        eviction
+            .map(|eviction| Self(vec![eviction]))
+            .map_err(|error| format!("{error}, and all"))
+    }
+}
+
+/// How much a simulated cache holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Capacity {
+    Entries(u64),
+    Bytes(u64),
+}
+
+/// More is taken for a mistake.
+const MOST: u64 = 1 << 48;
+
+impl Capacity {
+    pub(crate) fn amount(self) -> u64 {
+        match self {
+            Self::Entries(amount) | Self::Bytes(amount) => amount,
+        }
+    }
+
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::Entries(_) => "entries",
+            Self::Bytes(_) => "bytes",
+        }
+    }
+
+    pub(crate) fn near(self) -> NearCapacity {
+        match self {
+            Self::Entries(amount) => NearCapacity::Entries(amount),
+            Self::Bytes(amount) => NearCapacity::Bytes(amount),
+        }
+    }
+}
+
+impl std::str::FromStr for Capacity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let end = text.find(|c: char| !c.is_ascii_digit());
+        let (amount, unit) = text.split_at(end.unwrap_or(text.len()));
+        let wrong =
+            || "a capacity is a number of entries, as 500, or of bytes, as 64KiB, 10MB or 512B";
+        let factor = match unit.trim_start().to_ascii_lowercase().as_str() {
+            "" => None,
+            "b" => Some(1),
+            "kb" => Some(1_000),
+            "mb" => Some(1_000_000),
+            "gb" => Some(1_000_000_000),
+            "kib" => Some(1 << 10),
+            "mib" => Some(1 << 20),
+            "gib" => Some(1 << 30),
+            _ => return Err(wrong().to_owned()),
+        };
+        if amount.is_empty() {
+            return Err(wrong().to_owned());
+        }
+        let too_much = || format!("a capacity is at most {MOST}");
+        let amount: u64 = amount.parse().map_err(|_| too_much())?;
+        let total = amount.checked_mul(factor.unwrap_or(1));
+        let total = total.filter(|total| *total <= MOST).ok_or_else(too_much)?;
+        if total == 0 {
+            return Err("a cache of capacity 0 holds nothing: it must be at least 1".to_owned());
+        }
+        Ok(match factor {
+            None => Self::Entries(total),
+            Some(_) => Self::Bytes(total),
+        })
+    }
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
+    match seconds {
+        Some(Ok(ttl)) if ttl >= Duration::from_millis(1) => Ok(ttl),
+        _ => Err("a TTL is a number of seconds, at least 0.001".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capacity_is_in_entries_or_in_bytes() {
+        for (text, expected) in [
+            ("1", Capacity::Entries(1)),
+            ("500", Capacity::Entries(500)),
+            ("7B", Capacity::Bytes(7)),
+            ("64KiB", Capacity::Bytes(65_536)),
+            ("10 mb", Capacity::Bytes(10_000_000)),
+            ("2GiB", Capacity::Bytes(2 << 30)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0MB",
+            "-1",
+            "1.5",
+            "x",
+            "5 apples",
+            "99999999999999999999",
+            "KiB",
+        ] {
+            assert!(text.parse::<Capacity>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_is_named_twice_runs_once() {
+        let args = [
+            "larder",
+            "simulate",
+            "-",
+            "--capacity",
+            "1",
+            "--policy",
+            "lru,all,lru",
+        ];
+        let Command::Simulate(simulate) = Args::parse_from(args).command;
+        assert_eq!(simulate.policies().len(), Eviction::ALL.len());
+        assert_eq!(simulate.policies()[0], Eviction::Lru);
+    }
+}
