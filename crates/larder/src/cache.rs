@@ -22,7 +22,7 @@ use crate::sweep::{Pattern, Range, Removed, Sweep};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
-pub use builder::CacheBuilder;
+pub use builder::{BoundedBuilder, CacheBuilder};
 pub use warm::{Warm, WarmProgress, Warmed};
 
 /// Whose keys: nobody's in particular, a tenant's, or those of a name that cannot be one.

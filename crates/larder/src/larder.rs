@@ -12,14 +12,16 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
+use crate::bounded::{Bounded, Bounds};
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{BoundedError, Error};
 use crate::health::{CacheHealth, Health, NearTrust};
 use crate::key::{CacheKey, CacheName, Tenant};
 use crate::load::Lessor;
 use crate::near::NearCapacity;
 use crate::options::{Options, TtlBy, Weigher};
+use crate::remote::RemoteError;
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
 use crate::value::CacheValue;
@@ -275,10 +277,49 @@ impl Larder {
         }
     }
 
+    /// The bounds of a cache, once the server has agreed on them or cannot be reached; `None` where the larder
+    /// is switched off.
+    pub(crate) async fn bounds(
+        &self,
+        name: &CacheName,
+        options: &Options,
+        bounded: Bounded,
+    ) -> Result<Option<Arc<Bounds>>, Error> {
+        let shared = &self.inner.shared;
+        let refused = |source: BoundedError| Error::Bounded {
+            name: name.as_str().to_owned(),
+            source,
+        };
+        let bounds = Bounds::new(&shared.prefix, name, bounded);
+        let bounds = Arc::new(bounds.map_err(|error| refused(error.into()))?);
+        if !shared.enabled {
+            return Ok(None);
+        }
+        if options.memory_only || !shared.remote.stores() {
+            return Err(refused(BoundedError::NoServer));
+        }
+        let opened = shared.remote.open_bounded(&bounds, shared.deadline()).await;
+        match opened {
+            Err(error @ (RemoteError::BoundedOtherwise { .. } | RemoteError::Unbounded)) => {
+                Err(refused(error.into()))
+            }
+            Err(error) => {
+                tracing::warn!(
+                    target: "larder",
+                    cache = name.as_str(), %error,
+                    "it is not known yet whether a bounded cache is open with other bounds"
+                );
+                Ok(Some(bounds))
+            }
+            Ok(()) => Ok(Some(bounds)),
+        }
+    }
+
     pub(crate) fn open<K, V>(
         &self,
         name: &CacheName,
         options: Options,
+        bounds: Option<Arc<Bounds>>,
         weigher: Option<Weigher<K, V>>,
         ttl_by: Option<TtlBy<V>>,
     ) -> Result<Cache<K, V>, Error>
@@ -324,6 +365,7 @@ impl Larder {
                 lessor,
                 codec,
                 schema: Schema::for_cache::<V>(codec, options.schema)?,
+                bounds,
             })
         } else {
             None

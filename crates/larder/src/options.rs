@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bounded::Bounded;
 use crate::error::Error;
 use crate::key::Tag;
 use crate::near::NearCapacity;
@@ -187,6 +188,8 @@ pub(crate) struct Options {
     pub(crate) has_ttl_by: bool,
     pub(crate) memory_only: bool,
     pub(crate) has_weigher: bool,
+    /// How much the server may hold of it.
+    pub(crate) bounded: Option<Bounded>,
 }
 
 impl Options {
@@ -256,6 +259,9 @@ impl fmt::Display for Options {
         }
         if self.has_weigher {
             f.write_str(", a weigher")?;
+        }
+        if let Some(bounded) = self.bounded {
+            write!(f, ", {bounded}")?;
         }
         Ok(())
     }

@@ -218,7 +218,7 @@ where
             }
             Err(source) => source,
         };
-        if !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. }) {
+        if !matches!(source, RemoteError::Closed) && !source.refuses_value() {
             let life = lifetime.total().max(self.options.lifetime.total());
             let everything = &self.scopes.everything().key;
             server.recovery.put(key, Owed::Removal, life, everything);

@@ -46,21 +46,31 @@ impl Range {
         match self {
             // A cache's keys lie beside those of its tenants, and there is one scan for all of them.
             Self::Everything | Self::Untenanted | Self::Cache(None, _) => prefix.to_owned(),
-            Self::Tenant(tenant) => format!("{prefix}tenant:{}:", tenant.escaped()),
-            Self::Cache(Some(tenant), name) => {
-                format!("{prefix}tenant:{}:{}:", tenant.escaped(), name.escaped())
+            // A bounded cache's keys have braces before the name. Again, one scan for both.
+            Self::Tenant(tenant) | Self::Cache(Some(tenant), _) => {
+                format!("{prefix}tenant:{}:", tenant.escaped())
             }
         }
     }
 
-    /// What all keys of its values and leases begin with, together or one after the other.
+    /// What all keys of its values and leases begin with, together or one after the other. Others begin
+    /// like that too.
     pub(super) fn values_and_leases(&self, prefix: &Prefix) -> Vec<String> {
         let values = self.values(prefix);
         if values == prefix.as_str() {
             return vec![values];
         }
-        let leases = format!("{}lease:{{{values}", prefix.as_str());
+        let leases = format!("{}lease:", prefix.as_str());
         vec![leases, values]
+    }
+
+    /// Whether a key can only be that of a value or a lease in this range, whatever lies there.
+    pub(super) fn owns(&self, prefix: &Prefix, key: &str) -> bool {
+        let (prefix, values) = (prefix.as_str(), self.values(prefix));
+        let leased = key.strip_prefix(prefix);
+        let leased = leased.and_then(|rest| rest.strip_prefix("lease:"));
+        let leased = leased.map(|of| of.strip_prefix('{').unwrap_or(of));
+        key.starts_with(&values) || leased.is_some_and(|of| of.starts_with(&values))
     }
 }
 
