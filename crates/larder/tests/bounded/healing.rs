@@ -89,7 +89,7 @@ async fn an_index_that_was_removed_is_made_anew(kind: Kind) {
                 }
                 put(4).await;
                 eventually(
-                    "the values are noted again, and the bound holds",
+                    &format!("{bounded} without {lost:?} holds its values again, and no more"),
                     async || is_whole(&server, &store, 5, 4).await,
                 )
                 .await;

@@ -1,6 +1,9 @@
 //! A bounded cache as a remote sees it.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
 
 use super::{Bounded, Eviction};
 use crate::key::{CacheName, Prefix};
@@ -23,15 +26,16 @@ pub struct Bounds {
     partitions: String,
     /// Whether the server was seen to have the same.
     agreed: AtomicBool,
-    /// Whether somebody looks for values that the index lost.
-    adopting: AtomicU8,
+    /// What the index was found to have lost.
+    losses: Mutex<Losses>,
 }
 
-/// Nobody looks for values.
-const AT_REST: u8 = 0;
-const LOOKING: u8 = 1;
-/// The index has lost some since the look began.
-const ONCE_MORE: u8 = 2;
+/// Partitions whose index may not know all values, and which loss it was. The word is the server's.
+#[derive(Debug, Default)]
+struct Losses {
+    of: HashMap<u16, String>,
+    is_looked_for: bool,
+}
 
 /// What is wrong with a [`Bounded`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +83,7 @@ impl Bounds {
             total: capacity.to_string(),
             partitions: partitions.to_string(),
             agreed: AtomicBool::new(false),
-            adopting: AtomicU8::new(AT_REST),
+            losses: Mutex::default(),
         })
     }
 
@@ -152,29 +156,39 @@ impl Bounds {
         self.agreed.store(true, Ordering::Release);
     }
 
-    /// The index has lost values. Whether the caller is to look for them: nobody else does now, who would
-    /// do it once more.
+    /// The index of a partition has lost values. Whether the caller is to look for them: nobody else does.
     #[cfg(feature = "valkey")]
-    pub(crate) fn begin_to_adopt(&self) -> bool {
-        let next = |now| Some(if now == AT_REST { LOOKING } else { ONCE_MORE });
-        self.adopting
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next)
-            == Ok(AT_REST)
+    pub(crate) fn lost(&self, partition: u16, loss: String) -> bool {
+        let mut losses = self.losses.lock();
+        losses.of.insert(partition, loss);
+        !std::mem::replace(&mut losses.is_looked_for, true)
     }
 
-    /// A look ended before its end.
+    /// What is to be looked for. Where there is nothing the look is over.
     #[cfg(feature = "valkey")]
-    pub(crate) fn give_up_adopting(&self) {
-        self.adopting.store(AT_REST, Ordering::Release);
+    pub(crate) fn losses(&self) -> Vec<(u16, String)> {
+        let mut losses = self.losses.lock();
+        losses.is_looked_for = !losses.of.is_empty();
+        let all = losses.of.iter();
+        all.map(|(partition, loss)| (*partition, loss.clone()))
+            .collect()
     }
 
-    /// A look is over; whether it has to be done once more.
+    /// What a loss had left was looked for; another one may have come since.
     #[cfg(feature = "valkey")]
-    pub(crate) fn adopts_again(&self) -> bool {
-        let next = |now| Some(if now == ONCE_MORE { LOOKING } else { AT_REST });
-        self.adopting
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next)
-            == Ok(ONCE_MORE)
+    pub(crate) fn found(&self, partition: u16, loss: &str, since: String) {
+        let mut losses = self.losses.lock();
+        if !since.is_empty() {
+            losses.of.insert(partition, since);
+        } else if losses.of.get(&partition).is_some_and(|last| last == loss) {
+            losses.of.remove(&partition);
+        }
+    }
+
+    /// A look ended before its end. The next word of a loss begins another one.
+    #[cfg(feature = "valkey")]
+    pub(crate) fn give_up_looking(&self) {
+        self.losses.lock().is_looked_for = false;
     }
 }
 

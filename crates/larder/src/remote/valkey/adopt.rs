@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::connect::Target;
 use super::link::Link;
 use super::scan::beginning;
-use super::script::BOUNDED_ADOPT;
+use super::script::{BOUNDED_ADOPT, BOUNDED_FOUND};
 use crate::bounded::Bounds;
 use crate::key::{Place, StoredKey};
 use crate::remote::{Deadline, RemoteError};
@@ -33,27 +33,27 @@ pub(super) struct Adoption {
 }
 
 impl Adoption {
-    /// `None` where one is under way.
-    pub(super) fn begin(bounds: &Arc<Bounds>) -> Option<Self> {
-        bounds.begin_to_adopt().then(|| Self {
+    pub(super) fn of(bounds: &Arc<Bounds>) -> Self {
+        Self {
             bounds: Arc::clone(bounds),
             is_over: false,
-        })
-    }
-
-    pub(super) async fn run(mut self, link: Link, target: Arc<Target>) {
-        while !self.is_over && self.all(&link, &target).await {
-            self.is_over = !self.bounds.adopts_again();
         }
     }
 
-    /// Whether it came to the end.
-    async fn all(&self, link: &Link, target: &Target) -> bool {
-        for _ in 0..ATTEMPTS {
-            match self.through(link, target).await {
-                Ok(()) => return true,
-                Err(RemoteError::Closed) => return false,
+    /// Looks until nothing is lost any more.
+    pub(super) async fn run(mut self, link: Link, target: Arc<Target>) {
+        let mut failures = 0;
+        while failures < ATTEMPTS {
+            let losses = self.bounds.losses();
+            if losses.is_empty() {
+                self.is_over = true;
+                return;
+            }
+            match self.look(&losses, &link, &target).await {
+                Ok(()) => {}
+                Err(RemoteError::Closed) => return,
                 Err(error) => {
+                    failures += 1;
                     let name = self.bounds.name();
                     tracing::debug!(
                         target: "larder::remote",
@@ -63,7 +63,24 @@ impl Adoption {
                 }
             }
         }
-        false
+    }
+
+    /// One look for what these losses have left.
+    async fn look(
+        &self,
+        losses: &[(u16, String)],
+        link: &Link,
+        target: &Target,
+    ) -> Result<(), RemoteError> {
+        self.through(link, target).await?;
+        for (partition, loss) in losses {
+            let index = self.bounds.index_of(*partition);
+            let (keys, args) = ([index.as_bytes()], [loss.as_bytes()]);
+            let deadline = Deadline::after(target.timeout);
+            let answer = BOUNDED_FOUND.run_on(link, &keys, &args, deadline).await?;
+            self.bounds.found(*partition, loss, target.decode(answer)?);
+        }
+        Ok(())
     }
 
     async fn through(&self, link: &Link, target: &Target) -> Result<(), RemoteError> {
@@ -148,7 +165,7 @@ impl Adoption {
 impl Drop for Adoption {
     fn drop(&mut self) {
         if !self.is_over {
-            self.bounds.give_up_adopting();
+            self.bounds.give_up_looking();
         }
     }
 }

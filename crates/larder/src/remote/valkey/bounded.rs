@@ -66,27 +66,27 @@ impl Valkey {
         deadline: Deadline,
     ) -> Result<(), RemoteError> {
         let partitions: Vec<u16> = (0..bounds.bounded().partition_count()).collect();
-        let mut is_new = false;
+        let mut losses = Vec::new();
         for piece in partitions.chunks(PIECE) {
             let all = piece
                 .iter()
                 .map(|partition| self.open_partition(bounds, *partition, deadline));
-            is_new |= try_join_all(all).await?.contains(&true);
+            losses.extend(try_join_all(all).await?);
         }
         bounds.agree();
-        if is_new {
-            self.adopt(bounds);
+        for (partition, loss) in partitions.into_iter().zip(losses) {
+            self.adopt(bounds, partition, loss);
         }
         Ok(())
     }
 
-    /// Whether there was nothing about this partition before.
+    /// What its index was found to have lost, or nothing.
     async fn open_partition(
         &self,
         bounds: &Bounds,
         partition: u16,
         deadline: Deadline,
-    ) -> Result<bool, RemoteError> {
+    ) -> Result<String, RemoteError> {
         let index = bounds.index_of(partition);
         let [policy, unit, share, partitions, total] = bounds.settings(partition);
         let resizes: &[u8] = if bounds.bounded().resizes() {
@@ -98,14 +98,14 @@ impl Valkey {
         let keys = [index.as_bytes()];
         let answer = self.script_on(self.common(), &BOUNDED_OPEN, &keys, &args, deadline);
         let answer = self.target.decode(answer.await?)?;
-        let (policy, unit, partitions, total, is_new): (String, String, String, String, bool) =
+        let (policy, unit, partitions, total, lost): (String, String, String, String, String) =
             answer;
         let here = bounds.settings(partition);
         let is_alike = [&policy, &unit, &partitions].map(|text| text.as_bytes())
             == [here[0], here[1], here[3]];
         // Who has it open goes on where another one resizes it.
         if is_alike && (bounds.is_agreed() || total.as_bytes() == here[4]) {
-            return Ok(is_new);
+            return Ok(lost);
         }
         let parts = match &*partitions {
             "1" => String::new(),
@@ -259,10 +259,8 @@ impl Valkey {
                 }
                 answer => answer?,
             };
-            let (status, is_new, capacity): (i64, bool, u64) = self.target.decode(answer)?;
-            if is_new {
-                self.adopt(bounds);
-            }
+            let (status, lost, capacity): (i64, String, u64) = self.target.decode(answer)?;
+            self.adopt(bounds, partition, lost);
             match status {
                 // What makes room for a large value may take several steps.
                 AGAIN => {}
@@ -363,9 +361,10 @@ impl Valkey {
         Ok(members.iter().map(|(at, _)| *at).zip(gone).collect())
     }
 
-    /// Looks for values that the index does not know, in the background, unless somebody does.
-    fn adopt(&self, bounds: &Arc<Bounds>) {
-        if let Some(adoption) = Adoption::begin(bounds) {
+    /// Looks in the background for values that the index does not know, if it has lost any and nobody does.
+    fn adopt(&self, bounds: &Arc<Bounds>, partition: u16, lost: String) {
+        if !lost.is_empty() && bounds.lost(partition, lost) {
+            let adoption = Adoption::of(bounds);
             let (link, target) = (self.common().clone(), Arc::clone(&self.target));
             self.runtime.spawn(adoption.run(link, target));
         }

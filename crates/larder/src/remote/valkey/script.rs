@@ -57,6 +57,7 @@ bounded_scripts! {
     BOUNDED_REMOVE = ["index.lua", "remove.lua"];
     BOUNDED_DISCARD = ["index.lua", "discard.lua"];
     BOUNDED_ADOPT = ["index.lua", "adopt.lua"];
+    BOUNDED_FOUND = ["found.lua"];
 }
 
 impl Script {

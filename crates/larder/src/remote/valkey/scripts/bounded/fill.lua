@@ -12,10 +12,10 @@ if redis.pcall('GET', KEYS[2]) == ARGV[8] then
   if status == STORED then
     redis.call('DEL', KEYS[2])
   end
-  return {status, is_new, text(capacity)}
+  return {status, lost, text(capacity)}
 end
 -- Sent twice: the first time may have done it.
 if length == #ARGV[6] and redis.call('GET', KEYS[1]) == ARGV[6] then
-  return {STORED, 0, '0'}
+  return {STORED, '', '0'}
 end
-return {0, 0, '0'}
+return {0, '', '0'}

@@ -3,7 +3,8 @@
 --
 -- KEYS: first what the script is about, last the settings.
 --   settings          hash: what all who use it have agreed on; `busy` while there are entries; `until`: when
---                     the index expires, which is after the last value
+--                     the index expires, which is after the last value; `lost`: when it last was found to be
+--                     incomplete, until all values were looked for
 --   settings:order    sorted set: who goes first. For LFU by count, and then by the last use, which each
 --                     member begins with; else by a count of uses
 --   settings:expiry   sorted set: values by the time at which they expire
@@ -22,7 +23,7 @@ local STORED, AGAIN, TOO_LARGE = 1, 2, 3
 local steps = 128 -- entries that one script may take out
 local load = 0 -- entries, or bytes
 local busy, lives_until = false, 0
-local is_new = 0 -- there may be values that the index does not know
+local lost = '' -- since when there may be values that the index does not know
 
 local function text(number)
   return string.format('%.0f', number)
@@ -38,17 +39,24 @@ local function count_of(command, key)
   return count
 end
 
+local function lose()
+  lost = time[1] .. '.' .. time[2]
+  redis.call('HSET', settings, 'lost', lost)
+end
+
 -- An error where others have agreed on something else.
 local function begin()
-  local there = redis.call('HMGET', settings, 'policy', 'unit', 'partitions', 'capacity', 'busy', 'until')
+  local there = redis.call('HMGET', settings, 'policy', 'unit', 'partitions', 'capacity', 'busy', 'until',
+    'lost')
   if not there[1] then
-    redis.call('HSET', settings, 'policy', policy, 'unit', unit, 'capacity', ARGV[3], 'partitions', ARGV[4], 'total', ARGV[5])
-    is_new = 1
+    redis.call('HSET', settings, 'policy', policy, 'unit', unit, 'capacity', ARGV[3], 'partitions', ARGV[4],
+      'total', ARGV[5])
+    lose()
   elseif there[1] ~= policy or there[2] ~= unit or there[3] ~= ARGV[4] then
     return redis.error_reply('BOUNDED it is otherwise on the server')
   else
     capacity = tonumber(there[4])
-    busy, lives_until = there[5], tonumber(there[6] or 0)
+    busy, lives_until, lost = there[5], tonumber(there[6] or 0), there[7] or ''
   end
   local count = count_of('ZCARD', order)
   local fields = count > 0 and count + 1 or 0
@@ -59,7 +67,8 @@ local function begin()
     and (policy ~= 'lfu' or count_of('HLEN', uses) == fields)
   if not is_whole then
     redis.call('UNLINK', order, expiry, sizes, uses)
-    count, busy, is_new = 0, false, 1
+    count, busy = 0, false
+    lose()
   end
   load = count
   if unit == 'bytes' then

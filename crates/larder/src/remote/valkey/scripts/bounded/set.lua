@@ -13,4 +13,4 @@ end
 if status ~= AGAIN then
   redis.call('DEL', KEYS[2])
 end
-return {status, is_new, text(capacity)}
+return {status, lost, text(capacity)}
