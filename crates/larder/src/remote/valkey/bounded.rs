@@ -101,8 +101,8 @@ impl Valkey {
         let (policy, unit, partitions, total, lost): (String, String, String, String, String) =
             answer;
         let here = bounds.settings(partition);
-        let is_alike = [&policy, &unit, &partitions].map(|text| text.as_bytes())
-            == [here[0], here[1], here[3]];
+        let is_alike =
+            [&policy, &unit, &partitions].map(String::as_bytes) == [here[0], here[1], here[3]];
         // Who has it open goes on where another one resizes it.
         if is_alike && (bounds.is_agreed() || total.as_bytes() == here[4]) {
             return Ok(lost);
