@@ -5,18 +5,19 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage|clear|bounded [options]
 
-  --seconds S      near, remote, batch: how long each subject of a case is measured, all rounds together
+  --seconds S      near, remote, batch, bounded: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, remote, batch: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, remote, batch, bounded: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
   --callers N      stampede: how many callers in all (default 10000)
   --entries N      clear: how many entries the tenant has, and others as many (default 1000000)
-  --server KIND    stampede, fence, outage, clear: valkey (the default) or redis
+                   bounded: the largest cache that is measured
+  --server KIND    stampede, fence, outage, clear, bounded: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a few seconds: shows that it runs, not how fast";
@@ -31,10 +32,11 @@ pub(crate) enum Bench {
     Fence,
     Outage,
     Clear,
+    Bounded,
 }
 
 impl Bench {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Near,
         Self::Remote,
         Self::Batch,
@@ -42,6 +44,7 @@ impl Bench {
         Self::Fence,
         Self::Outage,
         Self::Clear,
+        Self::Bounded,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Bench {
             Self::Fence => "fence",
             Self::Outage => "outage",
             Self::Clear => "clear",
+            Self::Bounded => "bounded",
         }
     }
 
@@ -67,13 +71,14 @@ impl Bench {
             Self::Fence => (4_000, 0.0),
             Self::Outage => (1, 10.0),
             Self::Clear => (15, 5.0),
+            Self::Bounded => (9, 3.0),
         }
     }
 
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Remote | Self::Batch => (3, 0.06),
+            Self::Near | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),

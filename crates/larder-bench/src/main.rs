@@ -10,6 +10,7 @@
 
 mod args;
 mod batch;
+mod bounded;
 mod clear;
 mod clock;
 mod fence;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Bench::Fence => fence::run(&args, &mut report),
         Bench::Outage => outage::run(&args, &mut report),
         Bench::Clear => clear::run(&args, &mut report),
+        Bench::Bounded => bounded::run(&args, &mut report),
     };
     report.show();
     match outcome {
