@@ -1,8 +1,10 @@
 //! A bounded cache as a remote sees it.
 
+#[cfg(feature = "valkey")]
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(feature = "valkey")]
 use parking_lot::Mutex;
 
 use super::{Bounded, Eviction};
@@ -21,16 +23,21 @@ pub struct Bounds {
     name: CacheName,
     bounded: Bounded,
     /// What each script is told: the smaller share and the larger one, and the rest.
+    #[cfg(feature = "valkey")]
     shares: [String; 2],
+    #[cfg(feature = "valkey")]
     total: String,
+    #[cfg(feature = "valkey")]
     partitions: String,
     /// Whether the server was seen to have the same.
     agreed: AtomicBool,
     /// What the index was found to have lost.
+    #[cfg(feature = "valkey")]
     losses: Mutex<Losses>,
 }
 
 /// Partitions whose index may not know all values, and which loss it was. The word is the server's.
+#[cfg(feature = "valkey")]
 #[derive(Debug, Default)]
 struct Losses {
     of: HashMap<u16, String>,
@@ -74,15 +81,20 @@ impl Bounds {
             let allowed = "at most the capacity";
             return wrong("number of partitions", partitions.into(), allowed);
         }
+        #[cfg(feature = "valkey")]
         let share = capacity / u64::from(partitions);
         Ok(Self {
             prefix: prefix.clone(),
             name: name.clone(),
             bounded,
+            #[cfg(feature = "valkey")]
             shares: [share.to_string(), (share + 1).to_string()],
+            #[cfg(feature = "valkey")]
             total: capacity.to_string(),
+            #[cfg(feature = "valkey")]
             partitions: partitions.to_string(),
             agreed: AtomicBool::new(false),
+            #[cfg(feature = "valkey")]
             losses: Mutex::default(),
         })
     }
