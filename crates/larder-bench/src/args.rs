@@ -5,19 +5,20 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded [options]
 
-  --seconds S      near, remote, batch: how long each subject of a case is measured, all rounds together
+  --seconds S      near, remote, batch, bounded: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, remote, batch: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, remote, batch, bounded: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
                    tenants: how many lookups of the quiet tenant (default 100000)
   --callers N      stampede: how many callers in all (default 10000)
   --entries N      clear: how many entries the tenant has, and others as many (default 1000000)
-  --server KIND    stampede, fence, outage, clear: valkey (the default) or redis
+                   bounded: the largest cache that is measured
+  --server KIND    stampede, fence, outage, clear, bounded: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a few seconds: shows that it runs, not how fast";
@@ -33,10 +34,11 @@ pub(crate) enum Bench {
     Outage,
     Clear,
     Tenants,
+    Bounded,
 }
 
 impl Bench {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Near,
         Self::Remote,
         Self::Batch,
@@ -45,6 +47,7 @@ impl Bench {
         Self::Outage,
         Self::Clear,
         Self::Tenants,
+        Self::Bounded,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Bench {
             Self::Outage => "outage",
             Self::Clear => "clear",
             Self::Tenants => "tenants",
+            Self::Bounded => "bounded",
         }
     }
 
@@ -72,13 +76,14 @@ impl Bench {
             Self::Outage => (1, 10.0),
             Self::Clear => (15, 5.0),
             Self::Tenants => (100_000, 0.0),
+            Self::Bounded => (9, 3.0),
         }
     }
 
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Remote | Self::Batch => (3, 0.06),
+            Self::Near | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),

@@ -10,6 +10,7 @@
 
 mod args;
 mod batch;
+mod bounded;
 mod clear;
 mod clock;
 mod fence;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Bench::Outage => outage::run(&args, &mut report),
         Bench::Clear => clear::run(&args, &mut report),
         Bench::Tenants => tenants::run(&args, &mut report),
+        Bench::Bounded => bounded::run(&args, &mut report),
     };
     report.show();
     match outcome {

@@ -18,11 +18,11 @@ use crate::near::NearRef;
 use crate::outcome::Found;
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
-use crate::sweep::{Pattern, Range, Removed, Sweep};
+use crate::sweep::{Pattern, Removed, Sweep};
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
-pub use builder::CacheBuilder;
+pub use builder::{BoundedBuilder, CacheBuilder};
 pub use warm::{Warm, WarmProgress, Warmed};
 
 /// Whose keys: nobody's in particular, a tenant's, or those of a name that cannot be one.
@@ -404,7 +404,7 @@ where
         if tenant.is_none() {
             self.space.near_clear();
         }
-        let range = Range::Cache(tenant.clone(), self.space.name.clone());
+        let range = self.space.range(tenant.as_ref());
         Ok(self.space.sweep(range))
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::bounded::BoundsError;
 use crate::config::ConfigError;
 use crate::key::{KeyError, NameError};
 use crate::remote::RemoteError;
@@ -115,6 +116,14 @@ pub enum Error {
         /// How many can be configured.
         max: usize,
     },
+    /// A bounded cache cannot be opened like this.
+    #[error("cannot open the bounded cache {name:?}: {source}")]
+    Bounded {
+        /// The cache's name.
+        name: String,
+        /// Why.
+        source: BoundedError,
+    },
     /// A value was to have more tags than it may.
     #[error("a value may have at most {max} tags")]
     TooManyTags {
@@ -221,6 +230,18 @@ pub enum Error {
         /// The refused one's settings.
         asked: String,
     },
+}
+
+/// Why a bounded cache cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BoundedError {
+    /// A number is out of its range.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
+    /// The server has it with other bounds, or keeps no bounded caches.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 impl fmt::Debug for Error {

@@ -12,14 +12,16 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
+use crate::bounded::{Bounded, Bounds};
 use crate::cache::{Cache, CacheBuilder, NearUsage, TenantView};
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{BoundedError, Error};
 use crate::health::{CacheHealth, Health, NearTrust};
 use crate::key::{CacheKey, CacheName, Tenant};
 use crate::load::Lessor;
 use crate::near::NearCapacity;
 use crate::options::{Callbacks, Options};
+use crate::remote::RemoteError;
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
 use crate::tenant::{TenantHealth, TenantOptions};
@@ -329,10 +331,52 @@ impl Larder {
         }
     }
 
+    /// Whether a cache with these options has more than this process's memory.
+    pub(crate) fn has_remote(&self, options: &Options) -> bool {
+        let shared = &self.inner.shared;
+        shared.enabled && shared.remote.stores() && !options.memory_only
+    }
+
+    /// The bounds of a cache, once the server has agreed on them or cannot be reached; `None` where there is no
+    /// server.
+    pub(crate) async fn bounds(
+        &self,
+        name: &CacheName,
+        options: &Options,
+        bounded: Bounded,
+    ) -> Result<Option<Arc<Bounds>>, Error> {
+        let shared = &self.inner.shared;
+        let refused = |source: BoundedError| Error::Bounded {
+            name: name.as_str().to_owned(),
+            source,
+        };
+        let bounds = Bounds::new(&shared.prefix, name, bounded);
+        let bounds = Arc::new(bounds.map_err(|error| refused(error.into()))?);
+        if !self.has_remote(options) {
+            return Ok(None);
+        }
+        let opened = shared.remote.open_bounded(&bounds, shared.deadline()).await;
+        match opened {
+            Err(error @ (RemoteError::BoundedOtherwise { .. } | RemoteError::Unbounded)) => {
+                Err(refused(error.into()))
+            }
+            Err(error) => {
+                tracing::warn!(
+                    target: "larder",
+                    cache = name.as_str(), %error,
+                    "it is not known yet whether a bounded cache is open with other bounds"
+                );
+                Ok(Some(bounds))
+            }
+            Ok(()) => Ok(Some(bounds)),
+        }
+    }
+
     pub(crate) fn open<K, V>(
         &self,
         name: &CacheName,
         options: Options,
+        bounds: Option<Arc<Bounds>>,
         callbacks: Callbacks<K, V>,
     ) -> Result<Cache<K, V>, Error>
     where
@@ -358,7 +402,7 @@ impl Larder {
             };
         }
         let shared = &self.inner.shared;
-        let server = if shared.enabled && shared.remote.stores() && !options.memory_only {
+        let server = if self.has_remote(&options) {
             let codec = options.codec.ok_or_else(|| Error::FeatureMissing {
                 feature: "json",
                 what: format!("a codec for cache {:?}", name.as_str()),
@@ -377,6 +421,7 @@ impl Larder {
                 lessor,
                 codec,
                 schema: Schema::for_cache::<V>(codec, options.schema)?,
+                bounds,
             })
         } else {
             None

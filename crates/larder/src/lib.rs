@@ -421,10 +421,10 @@ pub mod wire;
 #[cfg(feature = "json")]
 pub use any::{AnyCache, AnyLoadError};
 pub use batch::{Batch, BatchError};
-pub use cache::{Cache, CacheBuilder, NearUsage, Warm, WarmProgress, Warmed};
+pub use cache::{BoundedBuilder, Cache, CacheBuilder, NearUsage, Warm, WarmProgress, Warmed};
 pub use config::{Backend, Config, ConfigBuilder};
 pub use entry::Entry;
-pub use error::Error;
+pub use error::{BoundedError, Error};
 pub use health::{CacheHealth, Health, NearTrust};
 pub use key::CacheKey;
 pub use larder::{Larder, LarderBuilder};

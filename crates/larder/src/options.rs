@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bounded::Eviction;
+use crate::bounded::{Bounded, Eviction};
 use crate::error::Error;
 use crate::key::Tag;
 use crate::near::{NearCapacity, OnEvicted};
@@ -210,6 +210,8 @@ pub(crate) struct Options {
     pub(crate) memory_only: bool,
     pub(crate) has_weigher: bool,
     pub(crate) has_listener: bool,
+    /// How much the server may hold of it.
+    pub(crate) bounded: Option<Bounded>,
 }
 
 impl Options {
@@ -296,6 +298,9 @@ impl fmt::Display for Options {
         }
         if self.has_listener {
             f.write_str(", a listener of evictions")?;
+        }
+        if let Some(bounded) = self.bounded {
+            write!(f, ", {bounded}")?;
         }
         Ok(())
     }

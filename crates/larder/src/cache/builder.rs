@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cache;
-use crate::bounded::Eviction;
+use crate::bounded::{Bounded, Eviction};
 use crate::error::Error;
 use crate::key::{CacheKey, CacheName};
 use crate::larder::Larder;
@@ -59,6 +59,7 @@ where
                 memory_only: false,
                 has_weigher: false,
                 has_listener: false,
+                bounded: None,
             },
             callbacks: Callbacks::default(),
         }
@@ -289,14 +290,95 @@ where
     /// cannot be derived, the cache is [`memory_only`](Self::memory_only) without a near tier, or it
     /// is open with other types or options.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
+        let (name, options) = self.checked()?;
+        self.larder.open(&name, options, None, self.callbacks)
+    }
+
+    /// Bounds what the server holds of the cache: at most so many entries, or bytes, and a choice of which
+    /// one goes where it is full. It has to be the last word, before [`open`](BoundedBuilder::open).
+    ///
+    /// ```no_run
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// use larder::bounded::Bounded;
+    /// # use std::time::Duration;
+    ///
+    /// let larder = larder::Larder::from_env().await?;
+    /// let reports: larder::Cache<u64, String> = larder
+    ///     .cache("reports")
+    ///     .ttl(Duration::from_secs(3600))
+    ///     .bounded(Bounded::lru(10_000))
+    ///     .open()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bounded(self, bounded: Bounded) -> BoundedBuilder<K, V> {
+        BoundedBuilder {
+            builder: self,
+            bounded,
+        }
+    }
+
+    fn checked(&self) -> Result<(CacheName, Options), Error> {
         let name = CacheName::new(&self.name)?;
-        let mut options = self.options;
+        let mut options = self.options.clone();
         options.own_ttl = self.ttl.is_some();
         options.lifetime.ttl = self
             .ttl
             .unwrap_or_else(|| self.larder.default_ttl(options.memory_only));
         options.check(&self.name)?;
-        self.larder.open(&name, options, self.callbacks)
+        Ok((name, options))
+    }
+}
+
+/// Opens a [`Cache`] whose part on the server is bounded. Made by [`CacheBuilder::bounded`].
+#[must_use = "a cache is opened by `open()`"]
+pub struct BoundedBuilder<K, V> {
+    builder: CacheBuilder<K, V>,
+    bounded: Bounded,
+}
+
+impl<K, V> BoundedBuilder<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    /// Opens the cache, or gives another handle of it where it is open already. Asks the server whether
+    /// others have opened it with other bounds. Without a server this process's memory keeps to the bounds,
+    /// in place of [`near`](CacheBuilder::near) and [`eviction`](CacheBuilder::eviction).
+    ///
+    /// A server that cannot be reached is no error: it is asked again before the first value is read or
+    /// written. What others have opened otherwise then misses, and its writes return the error.
+    ///
+    /// # Errors
+    /// As [`CacheBuilder::build`], and [`Error::Bounded`] where a number is out of its range, or the cache was
+    /// opened with other bounds before, by whichever program.
+    ///
+    /// # Cancel safety
+    /// Dropped before its end, the server may know of the bounds, and the cache is not open.
+    pub async fn open(self) -> Result<Cache<K, V>, Error> {
+        let Self { builder, bounded } = self;
+        let (name, mut options) = builder.checked()?;
+        options.bounded = Some(bounded);
+        if !builder.larder.has_remote(&options) {
+            // Memory is the only tier there is, and keeps the bounds.
+            options.near = bounded.in_memory();
+            options.eviction = bounded.eviction().into();
+        }
+        let bounds = builder.larder.bounds(&name, &options, bounded).await?;
+        builder
+            .larder
+            .open(&name, options, bounds, builder.callbacks)
+    }
+}
+
+impl<K, V> fmt::Debug for BoundedBuilder<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundedBuilder")
+            .field("builder", &self.builder)
+            .field("bounded", &self.bounded)
+            .finish()
     }
 }
 

@@ -50,6 +50,13 @@
 //!     +multi +exec +eval +evalsha +scan +time +select +info +ping +client|tracking
 //! ```
 //!
+//! For [bounded caches](crate::bounded) it needs these too:
+//!
+//! ```text
+//! +exists +hdel +hget +hincrby +hlen +hmget +hset +pexpireat +zadd +zcard +zrandmember +zrange +zrangebyscore
+//! +zrem +zscore
+//! ```
+//!
 //! - Without `CLIENT TRACKING` or `PING` larder cannot hear of what other processes write: it asks the
 //!   server for each value, or trusts its memory as the cache's [`Coherence`](crate::Coherence) says.
 //!   [`Health::near`](crate::Health::near) says so.

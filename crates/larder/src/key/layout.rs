@@ -10,21 +10,27 @@ use super::escape::{self, KEY};
 use super::parts::MAX_PART;
 use super::scalar::{Scalar, Sink};
 use super::{CacheKey, CacheName, KeyError, Prefix, Tenant, canonical, text};
+use crate::bounded::Bounds;
 
 /// What stands before a hash, and nowhere else in a key.
 const HASHED: char = '~';
 const HASH_LEN: usize = 64;
-/// What stands between the prefix and the stored key whose lease it is.
-const LEASE: &str = "lease:{";
+/// What stands between the prefix and the stored key whose lease it is: in braces, unless it has some.
+const LEASE: &str = "lease:";
+/// What stands between the prefix and the braces of a partition whose index it is.
+const INDEX: &str = "bounded:";
 
 /// The key under which a value is kept: `<prefix>[tenant:<tenant>:]<name>:<key>`.
 ///
 /// Two of them are equal if and only if tenant, cache name and the canonical JSON of the key are
-/// (G5). It is printable ASCII without braces and glob characters.
+/// (G5). It is printable ASCII without glob characters. In a bounded cache `{<name>:<partition>}`
+/// stands in the place of `<name>`; there are no braces but these.
 #[derive(Debug, Clone)]
 pub struct StoredKey {
     text: Box<str>,
     original: Option<Arc<str>>,
+    /// Of the bounded cache that it is in, where that is known.
+    bounds: Option<Arc<Bounds>>,
     /// Where the prefix ends, its colon included.
     prefix: u8,
 }
@@ -62,6 +68,7 @@ impl StoredKey {
         let readable = |text: String| Self {
             text: text.into(),
             original: None,
+            bounds: None,
             prefix: prefix.len(),
         };
         // Whatever the short way refuses, for whatever reason, takes the long one.
@@ -78,11 +85,93 @@ impl StoredKey {
         })
     }
 
+    /// Finds the place of `key` in a bounded cache: `<prefix>[tenant:<tenant>:]{<name>:<partition>}:<key>`.
+    ///
+    /// What stands in braces chooses the slot of a cluster, so that a value, its lease and the index of
+    /// its partition share one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use larder::bounded::{Bounded, Bounds};
+    /// use larder::key::{CacheName, Prefix, StoredKey};
+    ///
+    /// let (prefix, name) = (Prefix::new("app")?, CacheName::new("reports")?);
+    /// let bounds = Arc::new(Bounds::new(&prefix, &name, Bounded::lru(1_000))?);
+    /// let key = StoredKey::bounded(&bounds, None, &42)?;
+    /// assert_eq!(key.as_str(), "app:{reports:0}:42");
+    /// assert_eq!(key.lease_key(), "app:lease:app:{reports:0}:42");
+    /// assert_eq!(key.index_key().as_deref(), Some("app:bounded:{reports:0}"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn bounded<Q: CacheKey + ?Sized>(
+        bounds: &Arc<Bounds>,
+        tenant: Option<&Tenant>,
+        key: &Q,
+    ) -> Result<Self, KeyError> {
+        let (prefix, name) = (bounds.prefix(), bounds.name());
+        let plain = Self::new(prefix, tenant, name, key)?;
+        let tenant = tenant.map_or("", Tenant::segment);
+        let before = prefix.as_str().len() + tenant.len();
+        // What is before it was put there by `new`.
+        let key = plain.text.get(before + name.segment().len()..);
+        let key = key.unwrap_or_default();
+        let partition = bounds.partition_of(tenant, key).to_string();
+        let parts = [
+            prefix.as_str(),
+            tenant,
+            "{",
+            name.escaped(),
+            ":",
+            &partition,
+            "}:",
+            key,
+        ];
+        Ok(Self {
+            text: parts.concat().into(),
+            bounds: Some(Arc::clone(bounds)),
+            ..plain
+        })
+    }
+
+    /// The bounds of the bounded cache that it is in; `None` where it is in none, or where it was found
+    /// on the server.
+    pub fn bounds(&self) -> Option<&Arc<Bounds>> {
+        self.bounds.as_ref()
+    }
+
+    /// Where the index of its partition begins, `<prefix>bounded:{<name>:<partition>}`, if it is in a
+    /// bounded cache. Each key of the index is this, or this and a colon and a word.
+    pub fn index_key(&self) -> Option<String> {
+        let tag = tag(&self.text)?;
+        let prefix = self.text.get(..self.prefix.into()).unwrap_or_default();
+        Some([prefix, INDEX, tag].concat())
+    }
+
+    /// In which partition of its bounded cache it is.
+    pub(crate) fn partition(&self) -> u16 {
+        let number = || {
+            let (_, number) = tag(&self.text)?.strip_suffix('}')?.rsplit_once(':')?;
+            number.parse().ok()
+        };
+        number().unwrap_or(0)
+    }
+
+    /// Whether a key is of the index of a bounded cache.
+    #[cfg(feature = "valkey")]
+    pub(crate) fn is_index(prefix: &Prefix, key: &str) -> bool {
+        let rest = key.strip_prefix(prefix.as_str());
+        rest.is_some_and(|rest| rest.starts_with(INDEX))
+    }
+
     /// Where the stamp of a scope lies. No value does: `stamp` is no cache's name in a stored key.
     pub(crate) fn stamp(prefix: &Prefix, scope: &str) -> Self {
         Self {
             text: [prefix.as_str(), "stamp:", scope].concat().into(),
             original: None,
+            bounds: None,
             prefix: prefix.len(),
         }
     }
@@ -92,6 +181,7 @@ impl StoredKey {
         Self {
             text: text.into(),
             original: None,
+            bounds: None,
             prefix: prefix.len(),
         }
     }
@@ -106,10 +196,12 @@ impl StoredKey {
         self.text.as_bytes()
     }
 
-    /// Where the lease of this key lies: `<prefix>lease:{<stored key>}`.
+    /// Where the lease of this key lies: `<prefix>lease:{<stored key>}`, in a bounded cache without
+    /// these braces.
     ///
     /// No value lies there, since `lease` is no cache's name in a stored key; and it shares the
-    /// value's slot in a cluster, since the whole stored key is what stands in braces.
+    /// value's slot in a cluster, since the whole stored key is what stands in braces, or the braces
+    /// that it has itself are the first.
     ///
     /// ```
     /// let key = larder::key::StoredKey::new(
@@ -123,14 +215,19 @@ impl StoredKey {
     /// ```
     pub fn lease_key(&self) -> String {
         let prefix = self.text.get(..self.prefix.into()).unwrap_or_default();
-        [prefix, LEASE, &self.text, "}"].concat()
+        match tag(&self.text) {
+            None => [prefix, LEASE, "{", &self.text, "}"].concat(),
+            Some(_) => [prefix, LEASE, &self.text].concat(),
+        }
     }
 
     /// The stored key whose lease lies at `lease_key`; `None` where no lease does.
-    #[cfg(feature = "valkey")]
-    pub(crate) fn of_lease_key<'a>(prefix: &Prefix, lease_key: &'a str) -> Option<&'a str> {
-        let rest = lease_key.strip_prefix(prefix.as_str())?;
-        rest.strip_prefix(LEASE)?.strip_suffix('}')
+    pub(crate) fn of_lease_key<'a>(prefix: &str, lease_key: &'a str) -> Option<&'a str> {
+        let of = lease_key.strip_prefix(prefix)?.strip_prefix(LEASE)?;
+        match of.strip_prefix('{') {
+            Some(of) => of.strip_suffix('}').filter(|of| tag(of).is_none()),
+            None => (of.starts_with(prefix) && tag(of).is_some()).then_some(of),
+        }
     }
 
     /// The canonical JSON of the key where the stored key has only a hash of it.
@@ -157,6 +254,12 @@ impl fmt::Display for StoredKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.text)
     }
+}
+
+/// What stands in braces in a stored key, with them: `{<name>:<partition>}`, in a bounded cache only.
+fn tag(text: &str) -> Option<&str> {
+    let (from, to) = (text.find('{')?, text.find('}')?);
+    text.get(from..=to)
 }
 
 /// Everything before the key.
@@ -249,6 +352,7 @@ impl Sink for &Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounded::Bounded;
 
     fn stored<Q: CacheKey + ?Sized>(key: &Q) -> StoredKey {
         let prefix = Prefix::new("p").unwrap();
@@ -302,7 +406,6 @@ mod tests {
         assert_eq!(stored(&Some(42)), stored(&42));
     }
 
-    #[cfg(feature = "valkey")]
     #[test]
     fn a_lease_leads_back_to_its_key_and_no_value_key_looks_like_one() {
         let prefix = Prefix::new("p:lease").unwrap();
@@ -314,10 +417,40 @@ mod tests {
                     let name = CacheName::new(name).unwrap();
                     let key = StoredKey::new(&prefix, tenant.as_ref(), &name, key).unwrap();
                     let lease = key.lease_key();
-                    assert_eq!(StoredKey::of_lease_key(&prefix, &lease), Some(key.as_str()));
-                    assert_eq!(StoredKey::of_lease_key(&prefix, key.as_str()), None);
+                    let of = |key| StoredKey::of_lease_key(prefix.as_str(), key);
+                    assert_eq!(of(&lease), Some(key.as_str()));
+                    assert_eq!(of(key.as_str()), None);
                     assert!(!key.as_str().starts_with("p:lease:lease:"), "{key}");
                     assert!(!key.as_str().contains(['{', '}']), "{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lease_in_a_bounded_cache_leads_back_and_shares_the_slot() {
+        let prefix = Prefix::new("p:lease").unwrap();
+        let long = "k".repeat(201);
+        let bounded = Bounded::lru(1_000).partitions(16);
+        for tenant in [None, Some("lease"), Some("bounded"), Some("lease:{")] {
+            for name in ["lease", "lease:{", "bounded", "n:1}"] {
+                let name = CacheName::new(name).unwrap();
+                let bounds = Arc::new(Bounds::new(&prefix, &name, bounded).unwrap());
+                for key in ["", "lease", "lease:{p:lease:n:k}", "}", "{n:0}:k", &long] {
+                    let tenant = tenant.map(|tenant| Tenant::new(tenant).unwrap());
+                    let key = StoredKey::bounded(&bounds, tenant.as_ref(), key).unwrap();
+                    let lease = key.lease_key();
+                    let of = |key| StoredKey::of_lease_key(prefix.as_str(), key);
+                    assert_eq!(of(&lease), Some(key.as_str()));
+                    assert_eq!(of(key.as_str()), None);
+                    let slot = tag(key.as_str()).unwrap();
+                    let index = key.index_key().unwrap();
+                    for one in [&lease, &index] {
+                        assert_eq!(tag(one).unwrap(), slot);
+                    }
+                    assert!(slot.len() > 2, "an empty tag chooses no slot");
+                    assert_eq!(key.as_str().matches(['{', '}']).count(), 2, "{key}");
+                    assert_eq!(of(&index), None);
                 }
             }
         }

@@ -109,8 +109,14 @@
 //!
 //! The lease of a key, the right to load it, lies at `<prefix>lease:{<stored key>}`.
 //!
-//! Why no two places meet: `<tenant>` and `<name>` hold no colon, and no name reads `tenant` or
-//! `lease`, so a stored key is taken apart in one way. A `~` begins a hash only, digits alone are an
+//! In a [bounded cache](crate::bounded) of `<partitions>` parts, `{<name>:<partition>}` stands in the place of
+//! `<name>`, where `<partition>` is the CRC-32 (IEEE) of `[tenant:<tenant>:]` and `<key>`, modulo
+//! `<partitions>`; zero where there is one. The lease lies at `<prefix>lease:<stored key>`, and the index under
+//! `<prefix>bounded:{<name>:<partition>}` and keys that begin with that and a colon.
+//!
+//! Why no two places meet: `<tenant>` and `<name>` hold no colon, and no name reads `tenant`,
+//! `lease` or `bounded`, so a stored key is taken apart in one way. Braces stand in no part of one, so they
+//! are those of a bounded cache. A `~` begins a hash only, digits alone are an
 //! integer only, and what is left is undone by decoding.
 
 mod any;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{CacheKey, KeyError, Prefix, canonical, escape, parts, text};
+use super::{CacheKey, KeyError, Prefix, StoredKey, canonical, escape, parts, text};
 use crate::unwind::caught;
 
 /// What lies under a key of ours.
@@ -21,6 +21,8 @@ pub(crate) struct Spot<'a> {
     pub(crate) tenant: Option<&'a str>,
     pub(crate) name: &'a str,
     pub(crate) key: &'a str,
+    /// Whether it is in a bounded cache.
+    pub(crate) is_bounded: bool,
     /// All of it.
     pub(crate) whole: &'a str,
 }
@@ -29,8 +31,9 @@ impl<'a> Place<'a> {
     /// `None` for what no larder with this prefix has put there.
     pub(crate) fn of(prefix: &Prefix, key: &'a str) -> Option<Self> {
         let rest = key.strip_prefix(prefix.as_str())?;
-        if let Some(of) = rest.strip_prefix("lease:{") {
-            return Spot::of(prefix, of.strip_suffix('}')?).map(Self::Lease);
+        if rest.starts_with("lease:") {
+            let of = StoredKey::of_lease_key(prefix.as_str(), key)?;
+            return Spot::of(prefix, of).map(Self::Lease);
         }
         if let Some(scope) = rest.strip_prefix("stamp:") {
             return Some(Self::Stamp(scope));
@@ -49,12 +52,25 @@ impl<'a> Spot<'a> {
             }
             None => (None, rest),
         };
-        let (name, key) = rest.split_once(':')?;
+        let (name, key, is_bounded) = match rest.strip_prefix('{') {
+            None => {
+                let (name, key) = rest.split_once(':')?;
+                (name, key, false)
+            }
+            Some(rest) => {
+                let (tag, key) = rest.split_once("}:")?;
+                let (name, partition) = tag.rsplit_once(':')?;
+                // As it is written, and in no other way.
+                let number = partition.parse::<u16>().ok()?;
+                (number.to_string() == partition).then_some((name, key, true))?
+            }
+        };
         let is_name = |part: &str| !part.is_empty() && !parts::is_reserved(part);
         (tenant.is_none_or(is_name) && is_name(name)).then_some(Self {
             tenant,
             name,
             key,
+            is_bounded,
             whole,
         })
     }
@@ -82,8 +98,11 @@ pub(crate) fn readable_of(json: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::key::{CacheName, StoredKey, Tenant};
+    use crate::bounded::{Bounded, Bounds};
+    use crate::key::{CacheName, Tenant};
 
     #[test]
     fn what_was_put_together_is_taken_apart() {
@@ -93,15 +112,21 @@ mod tests {
                 for key in ["", "ann", "a b%é", "42", "-1", "lease:{x}", "~", "a:b:c"] {
                     let tenant = tenant.map(|tenant| Tenant::new(tenant).unwrap());
                     let name = CacheName::new(name).unwrap();
-                    let stored = StoredKey::new(&prefix, tenant.as_ref(), &name, key).unwrap();
-                    let lease = stored.lease_key();
-                    let Some(Place::Value(spot)) = Place::of(&prefix, stored.as_str()) else {
-                        panic!("{stored}");
-                    };
-                    assert_eq!(spot.tenant, tenant.as_ref().map(Tenant::escaped));
-                    assert_eq!(spot.name, name.escaped());
-                    assert_eq!(spot.readable().as_deref(), Some(key));
-                    assert_eq!(Place::of(&prefix, &lease), Some(Place::Lease(spot)));
+                    let bounded = Bounded::lfu(100).partitions(7);
+                    let bounds = Arc::new(Bounds::new(&prefix, &name, bounded).unwrap());
+                    let plain = StoredKey::new(&prefix, tenant.as_ref(), &name, key).unwrap();
+                    let bounded = StoredKey::bounded(&bounds, tenant.as_ref(), key).unwrap();
+                    for (stored, is_bounded) in [(plain, false), (bounded, true)] {
+                        let lease = stored.lease_key();
+                        let Some(Place::Value(spot)) = Place::of(&prefix, stored.as_str()) else {
+                            panic!("{stored}");
+                        };
+                        assert_eq!(spot.tenant, tenant.as_ref().map(Tenant::escaped));
+                        assert_eq!(spot.name, name.escaped());
+                        assert_eq!(spot.is_bounded, is_bounded);
+                        assert_eq!(spot.readable().as_deref(), Some(key));
+                        assert_eq!(Place::of(&prefix, &lease), Some(Place::Lease(spot)));
+                    }
                     assert_eq!(readable(key).unwrap(), key);
                 }
             }
@@ -121,7 +146,18 @@ mod tests {
             "p:tenant::n:k",
             "p:tenant:t:lease:k",
             "p:bounded:x",
+            "p:bounded:{n:0}",
+            "p:bounded:{n:0}:order",
             "p:lease:n",
+            "p:lease:p:n:k",
+            "p:lease:{p:{n:0}:k}",
+            "p:{n}:k",
+            "p:{n:}:k",
+            "p:{n:01}:k",
+            "p:{n:x}:k",
+            "p:{:0}:k",
+            "p:{stamp:0}:k",
+            "p:{n:0}k",
         ] {
             assert_eq!(Place::of(&prefix, key), None, "{key}");
         }

@@ -107,8 +107,11 @@ impl Held {
         let filled = remote
             .fill(&inner.key, &inner.lease, value, ttl, deadline)
             .await;
-        if filled.is_ok() {
-            self.0 = None;
+        match &filled {
+            Ok(_) => self.0 = None,
+            // The next load would bring it again: nobody waits for that.
+            Err(error) if error.refuses_value() => self.leave_note(),
+            Err(_) => {}
         }
         filled
     }

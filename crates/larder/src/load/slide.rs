@@ -160,6 +160,10 @@ where
                 // Whatever took the lease away, this process may not have heard of it yet.
                 let _known = self.watch.mark(key);
             }
+            Err(error) if error.refuses_value() => {
+                self.counters.fills_refused.up();
+                tracing::debug!(target: "larder::load", %key, %error, "fill refused");
+            }
             Err(error) => {
                 self.count(tenant, |counters| counters.fills_failed.up());
                 tracing::debug!(target: "larder::load", %key, %error, "fill failed");

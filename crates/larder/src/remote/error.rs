@@ -65,6 +65,36 @@ pub enum RemoteError {
         /// The longest value that is sent, in bytes.
         max: usize,
     },
+    /// The value alone is more than its bounded cache may hold. It is not stored, and nothing makes room
+    /// for it.
+    #[error(
+        "the value and its key have {len} bytes, and a partition of the bounded cache {name:?} holds at \
+         most {capacity}: raise its capacity"
+    )]
+    BeyondCapacity {
+        /// The cache's name.
+        name: String,
+        /// The length of both, in bytes.
+        len: usize,
+        /// What a partition may hold, in bytes.
+        capacity: u64,
+    },
+    /// The bounded cache is there with other bounds.
+    #[error(
+        "the bounded cache {name:?} is {there} on the server, and was opened as {asked}: open it alike or \
+         choose another name; a capacity alone is changed by opening it with `resizing`"
+    )]
+    BoundedOtherwise {
+        /// The cache's name.
+        name: String,
+        /// What it is on the server.
+        there: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// This remote keeps no bounded caches.
+    #[error("this remote keeps no bounded caches")]
+    Unbounded,
     /// A scan cannot go on where it was: what it went over is not what it was, as after a restart.
     #[error("{address} has restarted since the scan began, so its place is lost")]
     CursorLost {
@@ -77,4 +107,14 @@ pub enum RemoteError {
     /// The larder was closed.
     #[error("the larder is closed")]
     Closed,
+}
+
+impl RemoteError {
+    /// Whether the same value would be refused again.
+    pub(crate) fn refuses_value(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge { .. } | Self::BeyondCapacity { .. } | Self::BoundedOtherwise { .. }
+        )
+    }
 }

@@ -1,5 +1,6 @@
 //! A remote in the memory of this process, shared by all larders that hold a clone of it.
 
+mod bounded;
 mod scan;
 
 use std::collections::HashMap;
@@ -13,10 +14,12 @@ use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use self::bounded::Partition;
 use super::{
     Acquired, Claim, Cursor, Deadline, Lease, Observer, Page, Pushes, Remote, RemoteError,
     RemoteFuture, RemoteHealth, RemoteState, ServerInfo, ServerTime, Sighting,
 };
+use crate::bounded::Bounds;
 use crate::key::{Prefix, StoredKey};
 use crate::time::{Clock, MAX_TTL, Tick};
 
@@ -31,6 +34,8 @@ struct Inner {
     entries: Cache<String, Entry, ByLength>,
     /// Its lock makes every operation that looks at a lease one whole.
     leases: Mutex<Leases>,
+    /// Of bounded caches, by where their index lies on a server. Locked after the leases.
+    partitions: Mutex<HashMap<String, Partition>>,
     watched: RwLock<Vec<Watched>>,
     clock: Clock,
 }
@@ -73,6 +78,7 @@ impl MemoryRemote {
         Self(Arc::new(Inner {
             entries: Cache::with_weighter(items.max(32), capacity, ByLength),
             leases: Mutex::default(),
+            partitions: Mutex::default(),
             watched: RwLock::default(),
             clock,
         }))
@@ -88,7 +94,22 @@ impl MemoryRemote {
         (now < entry.expires).then_some(entry.value)
     }
 
-    fn put(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Result<(), RemoteError> {
+    fn read_now(&self, key: &StoredKey) -> Result<Option<Bytes>, RemoteError> {
+        self.agreed(key)?;
+        let value = self.get_now(key);
+        if value.is_some() {
+            self.note_read(key);
+        }
+        Ok(value)
+    }
+
+    /// Which others went for it.
+    fn put(
+        &self,
+        key: &StoredKey,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<Vec<Arc<str>>, RemoteError> {
         // Half a shard: what the engine takes without a doubt.
         let max = usize::try_from(self.0.entries.shard_capacity() / 2).unwrap_or(usize::MAX);
         let len = key.as_str().len() + value.len();
@@ -96,25 +117,37 @@ impl MemoryRemote {
             return Err(RemoteError::TooLarge { len, max });
         }
         let expires = self.0.clock.now().plus(ttl);
+        let gone = self.make_room(key, &value, expires)?;
         self.0
             .entries
             .insert(key.as_str().to_owned(), Entry { value, expires });
-        Ok(())
+        Ok(gone)
     }
 
     fn set_now(&self, key: &StoredKey, value: Bytes, ttl: Duration) -> Result<(), RemoteError> {
+        self.agreed(key)?;
         let mut leases = self.0.leases.lock();
-        self.put(key, value, ttl)?;
+        let put = self.put(key, value, ttl);
+        if let Err(RemoteError::BeyondCapacity { .. }) = put {
+            // What was there before would be read as the value that was set.
+            self.0.entries.remove(key.as_str());
+            self.forget(key.as_str());
+        } else if put.is_err() {
+            return put.map(drop);
+        }
         leases.end(key.as_str());
         drop(leases);
         self.tell_changed(key);
-        Ok(())
+        put.map(|gone| self.tell_gone(&gone))
     }
 
     fn remove_now(&self, key: &StoredKey) -> bool {
         let now = self.0.clock.now();
         let mut leases = self.0.leases.lock();
         let removed = self.0.entries.remove(key.as_str());
+        if key.index_key().is_some() {
+            self.forget(key.as_str());
+        }
         leases.end(key.as_str());
         drop(leases);
         self.tell_changed(key);
@@ -167,6 +200,7 @@ impl MemoryRemote {
         if let Some(value) = self.get_now(key)
             && (claim.seen.is_empty() || !value.starts_with(claim.seen))
         {
+            self.note_read(key);
             return Acquired::Value(value);
         }
         if let Some((by, left)) = leases.of(key.as_str(), now)
@@ -205,10 +239,11 @@ impl MemoryRemote {
         if !leases.is(key, lease, now) {
             return Ok(self.get_now(key) == Some(value));
         }
-        self.put(key, value, ttl)?;
+        let gone = self.put(key, value, ttl)?;
         leases.end(key.as_str());
         drop(leases);
         self.tell_changed(key);
+        self.tell_gone(&gone);
         Ok(true)
     }
 
@@ -228,6 +263,12 @@ impl MemoryRemote {
             key.as_str(),
         );
         true
+    }
+
+    fn tell_gone(&self, gone: &[Arc<str>]) {
+        for key in gone {
+            self.tell(|observer| observer.changed(key), key);
+        }
     }
 
     fn tell_changed(&self, key: &StoredKey) {
@@ -313,7 +354,7 @@ impl Remote for MemoryRemote {
         key: &'a StoredKey,
         _: Deadline,
     ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
-        Box::pin(ready(Ok(self.get_now(key))))
+        Box::pin(ready(self.read_now(key)))
     }
 
     fn set<'a>(
@@ -339,8 +380,8 @@ impl Remote for MemoryRemote {
         keys: &'a [&'a StoredKey],
         _: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        let values = keys.iter().map(|key| self.get_now(key)).collect();
-        Box::pin(ready(Ok(values)))
+        let values = keys.iter().map(|key| self.read_now(key)).collect();
+        Box::pin(ready(values))
     }
 
     fn keep<'a>(
@@ -370,7 +411,8 @@ impl Remote for MemoryRemote {
         claim: Claim<'a>,
         _: Deadline,
     ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
-        Box::pin(ready(Ok(self.acquire_now(key, claim))))
+        let agreed = self.agreed(key);
+        Box::pin(ready(agreed.map(|()| self.acquire_now(key, claim))))
     }
 
     fn renew<'a>(
@@ -391,7 +433,10 @@ impl Remote for MemoryRemote {
         ttl: Duration,
         _: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(ready(self.fill_now(key, lease, value, ttl)))
+        let agreed = self.agreed(key);
+        Box::pin(ready(
+            agreed.and_then(|()| self.fill_now(key, lease, value, ttl)),
+        ))
     }
 
     fn release<'a>(
@@ -431,6 +476,14 @@ impl Remote for MemoryRemote {
     ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
         let gone = sightings.iter().map(|sighting| self.discard_now(sighting));
         Box::pin(ready(Ok(gone.collect())))
+    }
+
+    fn open_bounded<'a>(
+        &'a self,
+        bounds: &'a Arc<Bounds>,
+        _: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        Box::pin(ready(self.open_bounded_now(bounds)))
     }
 
     fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {

@@ -16,8 +16,9 @@ mod scan;
 pub mod valkey;
 
 use std::fmt::Debug;
+use std::future::ready;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,7 @@ pub use self::memory::MemoryRemote;
 pub use self::none::NoRemote;
 pub use self::observer::{Asked, Observer, Pushes};
 pub use self::scan::{Cursor, Page, Sighting};
+use crate::bounded::Bounds;
 use crate::key::{Prefix, StoredKey};
 
 /// What the methods of [`Remote`] return.
@@ -226,6 +228,35 @@ pub trait Remote: Debug + Send + Sync + 'static {
         sightings: &'a [Sighting],
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>>;
+
+    /// Makes ready for the keys of a bounded cache, and looks whether others have opened it with other
+    /// bounds; those that are to be [resized](crate::bounded::Bounded::resizing) take their place.
+    ///
+    /// What a remote promises of a key that has [bounds](StoredKey::bounds), beside all else:
+    ///
+    /// - In each of its partitions there are never more values than its
+    ///   [share](Bounds::share_of), or more bytes of keys and values, except after it was resized. What has
+    ///   expired does not count.
+    /// - Before a value comes in that is not there, as many go as need to, in the order of
+    ///   [`ServerEviction`](crate::bounded::ServerEviction). A `get` or `get_many` that finds a value is a read, an
+    ///   `acquire` that gives one is, and a `set` or `fill` is an insertion or an overwrite.
+    /// - A value that is larger than the share is refused ([`RemoteError::BeyondCapacity`]). A `set`
+    ///   of it removes what was there.
+    /// - Those that go are told to observers.
+    ///
+    /// The default keeps no bounded caches.
+    ///
+    /// # Errors
+    /// [`RemoteError::BoundedOtherwise`], [`RemoteError::Unbounded`], or where the server could not be asked.
+    /// In this case it is looked at again before the first value is read or written.
+    fn open_bounded<'a>(
+        &'a self,
+        bounds: &'a Arc<Bounds>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        let _ = (bounds, deadline);
+        Box::pin(ready(Err(RemoteError::Unbounded)))
+    }
 
     /// Lets `observer` hear of all changes under `prefix`, until it is dropped or the remote is
     /// closed. Without this, near tiers of several processes are not kept in step by pushes.

@@ -8,7 +8,7 @@ use crate::key::{CacheKey, StoredKey, Tenant, readable};
 use crate::near::NearKey;
 use crate::remote::RemoteError;
 use crate::scope::{Scopes, Strength, names};
-use crate::sweep::{Matching, Pattern, Range, Removed};
+use crate::sweep::{Matching, Pattern, Removed};
 use crate::value::CacheValue;
 
 impl<K, V> Space<K, V>
@@ -74,7 +74,7 @@ where
         let told = StoredKey::stamp(&shared.prefix, &of);
         shared.remote.remove(&told, shared.deadline()).await?;
         let matching = Matching {
-            range: &Range::Cache(tenant.cloned(), self.name.clone()),
+            range: &self.range(tenant),
             pattern,
             watch: &self.watch,
         };

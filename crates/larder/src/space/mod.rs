@@ -28,6 +28,7 @@ pub(crate) use read::Wanted;
 pub(crate) use stamps::{Marked, Scoped};
 pub(crate) use write::Times;
 
+use crate::bounded::Bounds;
 use crate::cache::NearUsage;
 use crate::gate::{Gate, Pass};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey};
@@ -98,6 +99,8 @@ pub(crate) struct Server {
     pub(crate) lessor: Lessor,
     pub(crate) codec: Codec,
     pub(crate) schema: Schema,
+    /// How much it may hold of the cache.
+    pub(crate) bounds: Option<Arc<Bounds>>,
 }
 
 pub(crate) struct Space<K: Hash + Eq, V> {
@@ -203,7 +206,14 @@ where
     where
         Q: CacheKey + ?Sized,
     {
-        let place = || StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key);
+        let bounds = self
+            .server
+            .as_ref()
+            .and_then(|server| server.bounds.as_ref());
+        let place = || match bounds {
+            Some(bounds) => StoredKey::bounded(bounds, at.tenant, at.key),
+            None => StoredKey::new(&self.shared.prefix, at.tenant, &self.name, at.key),
+        };
         caught(place).unwrap_or_else(|message| Err(KeyError::panicked(&message)))
     }
 

@@ -217,7 +217,7 @@ where
             }
             Err(source) => source,
         };
-        if !matches!(source, RemoteError::Closed | RemoteError::TooLarge { .. }) {
+        if !matches!(source, RemoteError::Closed) && !source.refuses_value() {
             let everything = &self.scopes.everything().key;
             server.recovery.put(key, Owed::Removal, everything);
             return Err(Error::Pending {

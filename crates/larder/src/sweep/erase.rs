@@ -149,9 +149,12 @@ impl Erasure<'_> {
         looker: &Looker<'_>,
         erased: &mut Erased,
     ) -> Result<Vec<Trace>, RemoteError> {
+        let range = Range::Tenant(self.tenant.clone());
         let mut found: Vec<(&str, Option<Kind>)> = Vec::new();
         for key in keys {
             match Place::of(looker.prefix, key) {
+                // A scan gives other tenants' leases too.
+                Some(Place::Value(spot) | Place::Lease(spot)) if !range.covers(&spot) => {}
                 Some(Place::Value(_)) => found.push((key, Some(Kind::Value))),
                 Some(Place::Lease(_)) => found.push((key, Some(Kind::Lease))),
                 Some(Place::Stamp(scope)) if self.is_own(scope) => {
@@ -159,6 +162,7 @@ impl Erasure<'_> {
                 }
                 // Another tenant's, whose name begins like this one's.
                 Some(Place::Stamp(_)) => {}
+                None if !range.owns(looker.prefix, key) => {}
                 None => found.push((key, None)),
             }
         }

@@ -43,7 +43,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::key::NameError;
+use crate::key::{NameError, Tenant};
 use crate::space::{Shared, Space};
 
 use look::Looker;
@@ -154,6 +154,12 @@ impl Shared {
 }
 
 impl<K: std::hash::Hash + Eq, V> Space<K, V> {
+    /// What a view of the cache covers on the server.
+    pub(crate) fn range(&self, tenant: Option<&Tenant>) -> Range {
+        let is_bounded = self.options.bounded.is_some();
+        Range::Cache(tenant.cloned(), self.name.clone(), is_bounded)
+    }
+
     /// The same, of a cache that may have no server.
     pub(crate) fn sweep(&self, range: Range) -> Sweep {
         if self.server.is_none() {

@@ -12,8 +12,8 @@ pub(crate) enum Range {
     /// What has no tenant.
     Untenanted,
     Tenant(Tenant),
-    /// A cache, of one tenant, or of all and of none.
-    Cache(Option<Tenant>, CacheName),
+    /// A cache, of one tenant, or of all and of none; whether it is bounded.
+    Cache(Option<Tenant>, CacheName, bool),
 }
 
 impl Range {
@@ -23,9 +23,10 @@ impl Range {
             Self::Everything => true,
             Self::Untenanted => spot.tenant.is_none(),
             Self::Tenant(tenant) => spot.tenant == Some(tenant.escaped()),
-            Self::Cache(None, name) => spot.name == name.escaped(),
-            Self::Cache(Some(tenant), name) => {
-                spot.tenant == Some(tenant.escaped()) && spot.name == name.escaped()
+            Self::Cache(tenant, name, is_bounded) => {
+                let is_its = |tenant: &Tenant| spot.tenant == Some(tenant.escaped());
+                tenant.as_ref().is_none_or(is_its)
+                    && (spot.name, spot.is_bounded) == (name.escaped(), *is_bounded)
             }
         }
     }
@@ -34,8 +35,8 @@ impl Range {
     pub(super) fn includes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Everything, _) => true,
-            (Self::Tenant(tenant), Self::Cache(Some(of), _)) => tenant == of,
-            (Self::Cache(None, name), Self::Cache(Some(_), of)) => name == of,
+            (Self::Tenant(tenant), Self::Cache(Some(of), ..)) => tenant == of,
+            (Self::Cache(None, name, a), Self::Cache(Some(_), of, b)) => (name, a) == (of, b),
             (one, other) => one == other,
         }
     }
@@ -45,22 +46,42 @@ impl Range {
         let prefix = prefix.as_str();
         match self {
             // A cache's keys lie beside those of its tenants, and there is one scan for all of them.
-            Self::Everything | Self::Untenanted | Self::Cache(None, _) => prefix.to_owned(),
+            Self::Everything | Self::Untenanted | Self::Cache(None, ..) => prefix.to_owned(),
             Self::Tenant(tenant) => format!("{prefix}tenant:{}:", tenant.escaped()),
-            Self::Cache(Some(tenant), name) => {
-                format!("{prefix}tenant:{}:{}:", tenant.escaped(), name.escaped())
+            Self::Cache(Some(tenant), name, is_bounded) => {
+                let brace = if *is_bounded { "{" } else { "" };
+                format!(
+                    "{prefix}tenant:{}:{brace}{}:",
+                    tenant.escaped(),
+                    name.escaped()
+                )
             }
         }
     }
 
-    /// What all keys of its values and leases begin with, together or one after the other.
+    /// What all keys of its values and leases begin with, together or one after the other. Others begin
+    /// like that too.
     pub(super) fn values_and_leases(&self, prefix: &Prefix) -> Vec<String> {
         let values = self.values(prefix);
         if values == prefix.as_str() {
             return vec![values];
         }
-        let leases = format!("{}lease:{{{values}", prefix.as_str());
+        let leases = match self {
+            Self::Cache(.., true) => format!("{}lease:{values}", prefix.as_str()),
+            Self::Cache(.., false) => format!("{}lease:{{{values}", prefix.as_str()),
+            // Of caches with bounds and without.
+            _ => format!("{}lease:", prefix.as_str()),
+        };
         vec![leases, values]
+    }
+
+    /// Whether a key can only be that of a value or a lease in this range, whatever lies there.
+    pub(super) fn owns(&self, prefix: &Prefix, key: &str) -> bool {
+        let (prefix, values) = (prefix.as_str(), self.values(prefix));
+        let leased = key.strip_prefix(prefix);
+        let leased = leased.and_then(|rest| rest.strip_prefix("lease:"));
+        let leased = leased.map(|of| of.strip_prefix('{').unwrap_or(of));
+        key.starts_with(&values) || leased.is_some_and(|of| of.starts_with(&values))
     }
 }
 
@@ -70,8 +91,8 @@ impl fmt::Display for Range {
             Self::Everything => f.write_str("everything"),
             Self::Untenanted => f.write_str("what has no tenant"),
             Self::Tenant(tenant) => write!(f, "tenant {:?}", tenant.as_str()),
-            Self::Cache(None, name) => write!(f, "cache {:?}", name.as_str()),
-            Self::Cache(Some(tenant), name) => {
+            Self::Cache(None, name, _) => write!(f, "cache {:?}", name.as_str()),
+            Self::Cache(Some(tenant), name, _) => {
                 write!(
                     f,
                     "cache {:?} of tenant {:?}",

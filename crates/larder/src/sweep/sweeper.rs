@@ -193,6 +193,7 @@ mod tests {
         let cache = Range::Cache(
             Some(Tenant::new("t1").unwrap()),
             CacheName::new("users").unwrap(),
+            false,
         );
         assert!(Arc::ptr_eq(&queue.join(cache), &first), "it is a part");
         assert!(!Arc::ptr_eq(&queue.join(tenant(2)), &first));

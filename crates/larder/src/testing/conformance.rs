@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{leases, promises, pushes, scans, together};
+use super::{bounds, leases, promises, pushes, scans, together};
+use crate::bounded::{Bounded, Bounds, ServerEviction};
 use crate::key::{CacheKey, CacheName, KeyError, Prefix, StoredKey, Tenant};
 use crate::load::catch_panic;
 use crate::remote::{Deadline, Remote};
@@ -16,6 +17,8 @@ use crate::remote::{Deadline, Remote};
 const BUDGET: Duration = Duration::from_secs(10);
 /// When the kit gives a promise up as hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// What the kit's bounded cache may hold: more entries than the kit writes.
+const AMPLE: u64 = 1 << 20;
 
 /// Holds an implementation of [`Remote`] to what the trait promises.
 ///
@@ -48,6 +51,70 @@ where
     F: Future<Output = R>,
 {
     let kit = Kit::new(make().await, make().await);
+    held(kit, make).await
+}
+
+/// Holds an implementation of [`Remote`] that keeps bounded caches to the same promises, by keys of one that
+/// has room for all that the kit writes, and to those of [`Remote::open_bounded`].
+///
+/// ```
+/// # use larder::bounded::ServerEviction;
+/// # use larder::remote::MemoryRemote;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let store = MemoryRemote::new();
+/// let kept = larder::testing::bounded_conformance(async || store.clone(), ServerEviction::Lru).await;
+/// # kept.unwrap();
+/// # }
+/// ```
+///
+/// # Errors
+/// [`BrokenPromises`]: every promise that was broken, and how.
+///
+/// # Panics
+/// Outside of a tokio runtime with time enabled.
+pub async fn bounded_conformance<R, F>(
+    make: impl Fn() -> F,
+    eviction: ServerEviction,
+) -> Result<(), BrokenPromises>
+where
+    R: Remote,
+    F: Future<Output = R>,
+{
+    let mut kit = Kit::new(make().await, make().await);
+    kit.bounded = Some(Bounded::new(eviction, AMPLE));
+    let mut broken = Findings::default();
+    broken
+        .check(
+            "a bounded cache is opened, and not with other bounds",
+            || bounds::opened(&kit, eviction),
+        )
+        .await;
+    broken
+        .check("a full partition makes room, and no more than that", || {
+            bounds::makes_room(&kit, eviction)
+        })
+        .await;
+    broken
+        .check("those that go are told to observers", || {
+            bounds::told(&kit, eviction)
+        })
+        .await;
+    broken
+        .check("what is too large is refused", || {
+            bounds::refuses(&kit, eviction)
+        })
+        .await;
+    let rest = held(kit, make).await.err();
+    broken.0.extend(rest.into_iter().flat_map(|rest| rest.0));
+    broken.into_result()
+}
+
+async fn held<R, F>(kit: Kit<R>, make: impl Fn() -> F) -> Result<(), BrokenPromises>
+where
+    R: Remote,
+    F: Future<Output = R>,
+{
     let mut broken = Findings::default();
     if !kit.remote.stores() {
         let promise = "a remote that stores nothing says so everywhere";
@@ -247,6 +314,8 @@ pub(super) struct Kit<R> {
     pub(super) other: Arc<R>,
     prefix: Option<Prefix>,
     name: Option<CacheName>,
+    /// Whether its keys are of a bounded cache.
+    bounded: Option<Bounded>,
 }
 
 /// What a promise comes to: nothing, or how it was broken.
@@ -260,6 +329,7 @@ impl<R: Remote> Kit<R> {
             other: Arc::new(other),
             prefix: Prefix::new("conformance").ok(),
             name: CacheName::new(&format!("{run:016x}")).ok(),
+            bounded: None,
         }
     }
 
@@ -275,14 +345,30 @@ impl<R: Remote> Kit<R> {
     ) -> Result<StoredKey, String> {
         let tenant = tenant.map(Tenant::new).transpose();
         let tenant = tenant.map_err(|error| error.to_string())?;
-        StoredKey::new(self.prefix()?, tenant.as_ref(), self.name()?, key)
-            .map_err(|error: KeyError| error.to_string())
+        self.place_under(self.prefix()?, tenant.as_ref(), key)
+    }
+
+    fn place_under<Q: CacheKey + ?Sized>(
+        &self,
+        prefix: &Prefix,
+        tenant: Option<&Tenant>,
+        key: &Q,
+    ) -> Result<StoredKey, String> {
+        let name = self.name()?;
+        let key = match self.bounded {
+            None => StoredKey::new(prefix, tenant, name, key),
+            Some(bounded) => {
+                let bounds = Bounds::new(prefix, name, bounded);
+                let bounds = Arc::new(bounds.map_err(|error| error.to_string())?);
+                StoredKey::bounded(&bounds, tenant, key)
+            }
+        };
+        key.map_err(|error: KeyError| error.to_string())
     }
 
     /// The key of a label, in this run, under another prefix.
     pub(super) fn key_under(&self, prefix: &Prefix, label: &str) -> Result<StoredKey, String> {
-        StoredKey::new(prefix, None, self.name()?, label)
-            .map_err(|error: KeyError| error.to_string())
+        self.place_under(prefix, None, label)
     }
 
     pub(super) fn prefix(&self) -> Result<&Prefix, String> {
@@ -292,7 +378,7 @@ impl<R: Remote> Kit<R> {
             .ok_or("the kit has no prefix".to_owned())
     }
 
-    fn name(&self) -> Result<&CacheName, String> {
+    pub(super) fn name(&self) -> Result<&CacheName, String> {
         self.name.as_ref().ok_or("the kit has no name".to_owned())
     }
 

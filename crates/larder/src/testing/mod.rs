@@ -3,6 +3,7 @@
 //!
 //! - [`conformance`] holds an implementation of `Remote` to what the trait promises. It needs no
 //!   test framework: it gives back what was broken.
+//! - [`bounded_conformance`] does the same for bounded caches.
 //! - [`Recorder`] is an observer that writes down what a `Remote` tells.
 //! - [`stored_key`] makes a key for tests that speak to a `Remote` themselves.
 //! - [`Clock::manual`](crate::Clock::manual) is a clock that a test moves by hand.
@@ -19,6 +20,7 @@
 //! # }
 //! ```
 
+mod bounds;
 mod conformance;
 mod leases;
 mod promises;
@@ -27,7 +29,7 @@ mod recorder;
 mod scans;
 mod together;
 
-pub use conformance::{BrokenPromise, BrokenPromises, conformance};
+pub use conformance::{BrokenPromise, BrokenPromises, bounded_conformance, conformance};
 pub use recorder::{Heard, Recorder};
 
 use crate::error::Error;

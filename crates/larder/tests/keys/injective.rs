@@ -6,7 +6,7 @@ use larder::key::{AnyKey, CacheName};
 use proptest::prelude::*;
 use serde::Serialize;
 
-use super::{canonical, place, stored};
+use super::{bounded, canonical, place, stored};
 
 /// Keys of many kinds; values that differ here have canonical JSON that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -143,6 +143,10 @@ proptest! {
         }
         places.extend(forged);
 
+        #[expect(
+            clippy::mutable_key_type,
+            reason = "a stored key is compared and hashed by its text alone"
+        )]
         let mut taken = HashMap::new();
         for place_of in places {
             let stored = place(place_of.0.as_deref(), &place_of.1, &place_of.2).unwrap();
@@ -156,6 +160,38 @@ proptest! {
             prop_assert_eq!(stored.original(), again.original());
             let before = taken.entry(stored).or_insert_with(|| place_of.clone());
             prop_assert_eq!(&*before, &place_of);
+        }
+    }
+
+    #[test]
+    fn values_leases_and_indexes_of_caches_with_and_without_bounds_never_meet(
+        mut places in prop::collection::vec((prop::option::of(name()), name(), kind()), 1..5),
+        partitions in 1..4_u16,
+    ) {
+        let forged: Vec<_> = places.iter().flat_map(forged).collect();
+        places.extend(forged);
+        let mut taken = HashMap::new();
+        for (tenant, name, key) in places {
+            let tenant = tenant.as_deref();
+            let plain = place(tenant, &name, &key).unwrap();
+            let bounded = bounded(tenant, &name, &key, partitions);
+            let braces = bounded.as_str().matches(['{', '}']).count();
+            prop_assert_eq!(braces, 2, "{}", bounded);
+            prop_assert!(plain.index_key().is_none());
+            let index = bounded.index_key().unwrap();
+            let whose = |what: &'static str| (what, tenant.map(str::to_owned), Some(key.clone()));
+            for (text, whose) in [
+                (plain.as_str().to_owned(), whose("value")),
+                (bounded.as_str().to_owned(), whose("bounded value")),
+                (plain.lease_key(), whose("lease")),
+                (bounded.lease_key(), whose("bounded lease")),
+                (format!("{index}:order"), ("order", None, None)),
+                (index, ("index", None, None)),
+            ] {
+                let whose = (whose, name.clone());
+                let before = taken.entry(text).or_insert_with(|| whose.clone());
+                prop_assert_eq!(&*before, &whose);
+            }
         }
     }
 

@@ -6,7 +6,9 @@ mod vectors;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
+use larder::bounded::{Bounded, Bounds};
 use larder::key::{
     AnyKey, CacheKey, CacheName, KeyError, NameError, Part, Prefix, PrefixError, StoredKey, Tenant,
 };
@@ -26,6 +28,20 @@ fn place<Q: CacheKey + ?Sized>(
         &CacheName::new(name).unwrap(),
         key,
     )
+}
+
+/// The same in a bounded cache.
+fn bounded<Q: CacheKey + ?Sized>(
+    tenant: Option<&str>,
+    name: &str,
+    key: &Q,
+    partitions: u16,
+) -> StoredKey {
+    let tenant = tenant.map(|tenant| Tenant::new(tenant).unwrap());
+    let (prefix, name) = (Prefix::new("app").unwrap(), CacheName::new(name).unwrap());
+    let bounded = Bounded::lru(1_000).partitions(partitions);
+    let bounds = Arc::new(Bounds::new(&prefix, &name, bounded).unwrap());
+    StoredKey::bounded(&bounds, tenant.as_ref(), key).unwrap()
 }
 
 /// The part of the stored key that is made of `key`.

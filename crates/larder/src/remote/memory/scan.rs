@@ -3,17 +3,17 @@
 use bytes::Bytes;
 
 use super::MemoryRemote;
+use crate::key::StoredKey;
 use crate::remote::{Cursor, Page, Sighting};
-
-/// What stands before the stored key in a lease's key. Prefixes hold no braces, so there is one place
-/// where it can stand.
-const LEASE: &str = "lease:{";
 
 /// The stored key whose lease lies at `key`; `None` where no lease does.
 fn leased(key: &str) -> Option<&str> {
-    let (prefix, rest) = key.split_once(LEASE)?;
-    let of = rest.strip_suffix('}')?;
-    of.starts_with(prefix).then_some(of)
+    // Wherever its prefix may end: what is leased begins with the same.
+    let mut ends = key.match_indices("lease:").map(|(at, _)| &key[..at]);
+    ends.find_map(|prefix| {
+        let of = StoredKey::of_lease_key(prefix, key)?;
+        (!prefix.is_empty() && of.starts_with(prefix)).then_some(of)
+    })
 }
 
 impl MemoryRemote {
@@ -73,6 +73,7 @@ impl MemoryRemote {
             there.is_some_and(|there| now < there.expires && there.value.starts_with(seen));
         if is_seen {
             self.0.entries.remove(key.as_str());
+            self.forget(key);
             drop(leases);
             self.tell(|observer| observer.changed(key), key);
         }

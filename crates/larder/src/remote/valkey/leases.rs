@@ -46,6 +46,18 @@ impl Valkey {
         }
     }
 
+    /// The same, for a script that takes any keys.
+    pub(super) async fn script_on(
+        &self,
+        link: &Link,
+        script: &Script,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        deadline: Deadline,
+    ) -> Result<Value, RemoteError> {
+        script.run_on(link, keys, args, deadline).await
+    }
+
     pub(super) async fn take_lease(
         &self,
         key: &StoredKey,
@@ -62,24 +74,44 @@ impl Valkey {
         ];
         loop {
             let answer = self.script(link, &ACQUIRE, key, &args, deadline).await?;
-            match answer {
-                Value::Int(GRANTED) => return Ok(Acquired::Granted),
-                // There is a large value.
-                Value::Int(_) => {}
-                Value::Array(held) => return self.held(held),
-                value => return self.target.decode(value).map(Acquired::Value),
+            if let Some(acquired) = self.acquired(key, claim, answer, deadline).await? {
+                return Ok(acquired);
             }
-            self.saw_large();
-            let bulk = self.bulk();
-            bulk.ready(deadline).await;
-            let value = bulk.run(&get(key), deadline).await?;
-            let value = self.target.decode::<Option<Bytes>>(value)?;
-            let unseen = |value: &Bytes| claim.seen.is_empty() || !value.starts_with(claim.seen);
-            if let Some(value) = value.filter(unseen) {
-                return Ok(Acquired::Value(value));
-            }
-            // Removed or replaced meanwhile.
         }
+    }
+
+    /// What the script answers; `None` where it has to be asked again.
+    pub(super) async fn acquired(
+        &self,
+        key: &StoredKey,
+        claim: Claim<'_>,
+        answer: Value,
+        deadline: Deadline,
+    ) -> Result<Option<Acquired>, RemoteError> {
+        match answer {
+            Value::Int(GRANTED) => return Ok(Some(Acquired::Granted)),
+            // There is a large value.
+            Value::Int(_) => {}
+            Value::Array(held) => return self.held(held).map(Some),
+            value => return self.target.decode(value).map(Acquired::Value).map(Some),
+        }
+        let value = self.read_large(key, deadline).await?;
+        let unseen = |value: &Bytes| claim.seen.is_empty() || !value.starts_with(claim.seen);
+        // Else it was removed or replaced meanwhile.
+        Ok(value.filter(unseen).map(Acquired::Value))
+    }
+
+    /// A value that is known to be large, apart from what others wait for.
+    pub(super) async fn read_large(
+        &self,
+        key: &StoredKey,
+        deadline: Deadline,
+    ) -> Result<Option<Bytes>, RemoteError> {
+        self.saw_large();
+        let bulk = self.bulk();
+        bulk.ready(deadline).await;
+        let value = bulk.run(&get(key), deadline).await?;
+        self.target.decode(value)
     }
 
     fn held(&self, held: Vec<Value>) -> Result<Acquired, RemoteError> {

@@ -271,8 +271,10 @@ impl Stream {
             let Ok(key) = str::from_utf8(key) else {
                 continue;
             };
-            if let Some(of) = StoredKey::of_lease_key(&self.prefix, key) {
+            if let Some(of) = StoredKey::of_lease_key(self.prefix.as_str(), key) {
                 observer.lease_changed(of);
+            } else if StoredKey::is_index(&self.prefix, key) {
+                // It changes with each use, and nobody keeps a copy of it.
             } else if key.starts_with(self.prefix.as_str()) {
                 observer.changed(key);
             }

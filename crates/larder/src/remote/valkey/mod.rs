@@ -10,7 +10,9 @@
 //! - A breaker stops asking a server that takes requests and does not answer. One heartbeat a
 //!   second probes it, and tells the server's time.
 
+mod adopt;
 mod backoff;
+mod bounded;
 mod breaker;
 mod client;
 mod connect;
@@ -41,6 +43,7 @@ use super::{
     Acquired, Claim, Cursor, Deadline, Lease, Observer, Page, Pushes, Remote, RemoteError,
     RemoteFuture, RemoteHealth, RemoteState, ServerTime, Sighting,
 };
+use crate::bounded::Bounds;
 use crate::config::ServerConfig;
 use crate::key::{Prefix, StoredKey};
 use crate::time::{Clock, Tick};
@@ -208,11 +211,7 @@ impl Valkey {
             // No envelope is empty, so nothing means that there is none.
             return Ok((!bytes.is_empty()).then_some(bytes));
         }
-        self.saw_large();
-        let bulk = self.bulk();
-        bulk.ready(deadline).await;
-        let value = bulk.run(&get(key), deadline).await?;
-        self.target.decode(value)
+        self.read_large(key, deadline).await
     }
 
     async fn read_many(
@@ -324,7 +323,10 @@ impl Remote for Valkey {
         key: &'a StoredKey,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
-        Box::pin(self.read(key, deadline))
+        match key.bounds() {
+            None => Box::pin(self.read(key, deadline)),
+            Some(bounds) => Box::pin(self.read_bounded(key, bounds, deadline)),
+        }
     }
 
     fn set<'a>(
@@ -334,7 +336,10 @@ impl Remote for Valkey {
         ttl: Duration,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<(), RemoteError>> {
-        Box::pin(self.write(key, value, ttl, deadline))
+        match key.bounds() {
+            None => Box::pin(self.write(key, value, ttl, deadline)),
+            Some(bounds) => Box::pin(self.write_bounded(key, bounds, value, ttl, deadline)),
+        }
     }
 
     fn remove<'a>(
@@ -342,7 +347,10 @@ impl Remote for Valkey {
         key: &'a StoredKey,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(self.delete(key, deadline))
+        match key.index_key() {
+            None => Box::pin(self.delete(key, deadline)),
+            Some(index) => Box::pin(self.delete_bounded(key, index, deadline)),
+        }
     }
 
     fn get_many<'a>(
@@ -350,7 +358,10 @@ impl Remote for Valkey {
         keys: &'a [&'a StoredKey],
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        Box::pin(self.read_many(keys, deadline))
+        if keys.iter().all(|key| key.bounds().is_none()) {
+            return Box::pin(self.read_many(keys, deadline));
+        }
+        Box::pin(self.read_many_bounded(keys, deadline))
     }
 
     fn keep<'a>(
@@ -393,7 +404,10 @@ impl Remote for Valkey {
         claim: Claim<'a>,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
-        Box::pin(self.take_lease(key, claim, deadline))
+        match key.bounds() {
+            None => Box::pin(self.take_lease(key, claim, deadline)),
+            Some(bounds) => Box::pin(self.take_bounded_lease(key, bounds, claim, deadline)),
+        }
     }
 
     fn renew<'a>(
@@ -414,7 +428,10 @@ impl Remote for Valkey {
         ttl: Duration,
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        Box::pin(self.write_under_lease(key, lease, value, ttl, deadline))
+        match key.bounds() {
+            None => Box::pin(self.write_under_lease(key, lease, value, ttl, deadline)),
+            Some(bounds) => Box::pin(self.fill_bounded(key, bounds, lease, value, ttl, deadline)),
+        }
     }
 
     fn release<'a>(
@@ -452,6 +469,14 @@ impl Remote for Valkey {
         deadline: Deadline,
     ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
         Box::pin(self.discard_seen(sightings, deadline))
+    }
+
+    fn open_bounded<'a>(
+        &'a self,
+        bounds: &'a Arc<Bounds>,
+        deadline: Deadline,
+    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
+        Box::pin(self.agree(bounds, deadline))
     }
 
     /// Each call takes a connection of its own.

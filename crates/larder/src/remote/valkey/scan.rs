@@ -7,16 +7,15 @@
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisResult, Value};
 
-use super::Valkey;
-use super::leases::UNKNOWN;
 use super::link::Request;
 use super::script::DISCARD;
+use super::{Valkey, bounded};
 use crate::remote::{Cursor, Deadline, Page, RemoteError, Sighting};
 
 /// Keys that are read or discarded in one go: about a tenth of a millisecond of the server's time.
-const PIECE: usize = 128;
+pub(super) const PIECE: usize = 128;
 
 /// A place in a scan: the server's own, and the run of the server that it belongs to.
 struct Place {
@@ -136,27 +135,32 @@ impl Valkey {
         sightings: &[Sighting],
         deadline: Deadline,
     ) -> Result<Vec<bool>, RemoteError> {
+        let is_bounded = |one: &Sighting| bounded::is_bounded_value(&one.key);
+        if sightings.iter().any(is_bounded) {
+            return self.discard_bounded(sightings, deadline).await;
+        }
+        let all: Vec<&Sighting> = sightings.iter().collect();
+        self.discard_plain(&all, deadline).await
+    }
+
+    pub(super) async fn discard_plain(
+        &self,
+        sightings: &[&Sighting],
+        deadline: Deadline,
+    ) -> Result<Vec<bool>, RemoteError> {
         let mut gone = Vec::with_capacity(sightings.len());
         for piece in sightings.chunks(PIECE) {
             let keys: Vec<&[u8]> = piece.iter().map(|one| one.key.as_bytes()).collect();
             let seen: Vec<&[u8]> = piece.iter().map(|one| &*one.seen).collect();
-            let link = self.common();
-            let by_hash: Cmd = DISCARD.by_hash_on(&keys, &seen);
-            let answer = match link.run(&by_hash, deadline).await {
-                Err(RemoteError::Refused { code, .. }) if code == UNKNOWN => {
-                    link.run(&DISCARD.by_source_on(&keys, &seen), deadline)
-                        .await
-                }
-                answer => answer,
-            };
-            gone.extend(self.target.decode::<Vec<bool>>(answer?)?);
+            let answer = self.script_on(self.common(), &DISCARD, &keys, &seen, deadline);
+            gone.extend(self.target.decode::<Vec<bool>>(answer.await?)?);
         }
         Ok(gone)
     }
 }
 
 /// The glob pattern of what begins with `text`: whatever has a meaning in it is made to have none.
-fn beginning(text: &str) -> String {
+pub(super) fn beginning(text: &str) -> String {
     let mut glob = String::with_capacity(text.len() + 1);
     for char in text.chars() {
         if matches!(char, '*' | '?' | '[' | ']' | '^' | '\\') {

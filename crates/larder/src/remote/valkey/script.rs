@@ -7,9 +7,12 @@
 
 use std::sync::LazyLock;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
+use super::leases::UNKNOWN;
+use super::link::Link;
 use crate::key::StoredKey;
+use crate::remote::{Deadline, RemoteError};
 
 /// A script. Most take a value's key and its lease's.
 pub(super) struct Script {
@@ -35,6 +38,28 @@ scripts! {
     DISCARD = "discard.lua";
 }
 
+/// Those of a bounded cache: they share what its index is made of.
+macro_rules! bounded_scripts {
+    ($($name:ident = [$($file:literal),+];)*) => {
+        $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!($(include_str!(concat!("scripts/bounded/", $file))),+))
+        });)*
+    };
+}
+
+bounded_scripts! {
+    BOUNDED_OPEN = ["open.lua"];
+    BOUNDED_READ = ["read_first.lua", "index.lua", "read_last.lua"];
+    BOUNDED_READ_MANY = ["index.lua", "read_many.lua"];
+    BOUNDED_SET = ["index.lua", "set.lua"];
+    BOUNDED_FILL = ["index.lua", "fill.lua"];
+    BOUNDED_ACQUIRE = ["index.lua", "acquire.lua"];
+    BOUNDED_REMOVE = ["index.lua", "remove.lua"];
+    BOUNDED_DISCARD = ["index.lua", "discard.lua"];
+    BOUNDED_ADOPT = ["index.lua", "adopt.lua"];
+    BOUNDED_FOUND = ["found.lua"];
+}
+
 impl Script {
     fn new(source: &'static str) -> Self {
         let hash = redis::Script::new(source).get_hash().to_owned();
@@ -46,14 +71,22 @@ impl Script {
         command("EVALSHA", &self.hash, key, args)
     }
 
-    /// The same, for a script that takes any keys.
-    pub(super) fn by_hash_on(&self, keys: &[&[u8]], args: &[&[u8]]) -> Cmd {
-        command_on("EVALSHA", &self.hash, keys, args)
-    }
-
-    /// [`by_source`](Self::by_source), for a script that takes any keys.
-    pub(super) fn by_source_on(&self, keys: &[&[u8]], args: &[&[u8]]) -> Cmd {
-        command_on("EVAL", self.source, keys, args)
+    /// Runs one that takes any keys by its hash, and where the server does not know it by its source.
+    pub(super) async fn run_on(
+        &self,
+        link: &Link,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        deadline: Deadline,
+    ) -> Result<Value, RemoteError> {
+        let by_hash = command_on("EVALSHA", &self.hash, keys, args);
+        match link.run(&by_hash, deadline).await {
+            Err(RemoteError::Refused { code, .. }) if code == UNKNOWN => {
+                let by_source = command_on("EVAL", self.source, keys, args);
+                link.run(&by_source, deadline).await
+            }
+            answer => answer,
+        }
     }
 
     /// Runs it by its source, after which the server knows its hash.

@@ -1,0 +1,2 @@
+pcall(touch, KEYS[1])
+return answer
