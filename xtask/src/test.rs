@@ -38,7 +38,9 @@ fn steps(suite: &mut Suite) -> Result<(), Failure> {
         cargo(&["test", "--doc", "--workspace", "--all-features"]),
     )?;
     examples::run(suite)?;
-    for bench in ["batch", "stampede", "fence", "outage", "clear", "tenants"] {
+    for bench in [
+        "batch", "stampede", "fence", "outage", "clear", "tenants", "bounded",
+    ] {
         // Whether they hold, and not how fast: that is for the release build, on a quiet machine.
         suite.step(&format!("bench {bench}, briefly"), || {
             show(cargo(&[
