@@ -366,6 +366,10 @@ where
             options.near = bounded.in_memory();
             options.eviction = bounded.eviction().into();
         }
+        // Before the server is asked, which might change what others have.
+        if let Some(opened) = builder.larder.opened(&name, &options) {
+            return opened;
+        }
         let bounds = builder.larder.bounds(&name, &options, bounded).await?;
         builder
             .larder

@@ -10,6 +10,7 @@ use super::common::{eventually, millis, on_each_server, start};
 use super::store::{LONG, Store, connect, number};
 
 on_each_server!(
+    the_order_of_uses_expires_too,
     values_that_were_removed_behind_its_back_take_no_room,
     an_index_that_was_removed_is_made_anew,
     an_index_that_is_something_else_is_made_anew,
@@ -87,6 +88,12 @@ async fn an_index_that_was_removed_is_made_anew(kind: Kind) {
                 for part in &lost {
                     server.command(&["DEL", &index_of(&store, part)]).unwrap();
                 }
+                // What takes a value out does not take the loss for an empty cache.
+                if eviction.notes_reads() {
+                    store.get(0).await;
+                }
+                assert!(store.remove(0).await);
+                put(0).await;
                 put(4).await;
                 eventually(
                     &format!("{bounded} without {lost:?} holds its values again, and no more"),
@@ -211,6 +218,18 @@ async fn a_large_value_takes_the_place_of_many(kind: Kind) {
     store.set(1_000, &vec![b'v'; len], LONG).await.unwrap();
     assert_eq!(store.there(1_001).await, [1_000]);
     assert!(is_whole(&server, &store, 1_001, 1).await);
+}
+
+/// Of one value, whose place in the order is a new one with each use.
+async fn the_order_of_uses_expires_too(kind: Kind) {
+    let server = start(kind);
+    let store = store(&server, Bounded::lfu(3)).await;
+    store.put(1).await;
+    for _ in 0..3 {
+        assert!(store.get(1).await.is_some());
+        let order = format!("{}:order", store.index());
+        assert!(number(&server, &["PEXPIRETIME", &order]) > 0);
+    }
 }
 
 async fn the_index_outlives_its_values_and_no_longer(kind: Kind) {

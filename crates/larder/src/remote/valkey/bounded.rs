@@ -67,7 +67,10 @@ impl Valkey {
     ) -> Result<(), RemoteError> {
         let partitions: Vec<u16> = (0..bounds.bounded().partition_count()).collect();
         let mut losses = Vec::new();
-        for piece in partitions.chunks(PIECE) {
+        // The first one alone: where others have it otherwise, or come at the same time, the rest is
+        // not touched.
+        let (first, rest) = partitions.split_at(partitions.len().min(1));
+        for piece in first.chunks(1).chain(rest.chunks(PIECE)) {
             let all = piece
                 .iter()
                 .map(|partition| self.open_partition(bounds, *partition, deadline));

@@ -10,7 +10,11 @@ if length > 0 and (seen == '' or redis.call('GETRANGE', KEYS[1], 0, #seen - 1) ~
   if length >= tonumber(ARGV[9]) then
     return 2
   end
-  return redis.call('GET', KEYS[1])
+  local value = redis.call('GET', KEYS[1])
+  if value then
+    return value
+  end
+  -- It was too large to be noted, and went.
 end
 local held = redis.pcall('GET', KEYS[2])
 if held then

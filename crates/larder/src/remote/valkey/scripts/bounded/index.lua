@@ -46,11 +46,15 @@ end
 
 -- An error where others have agreed on something else.
 local function begin()
-  local there = redis.call('HMGET', settings, 'policy', 'unit', 'partitions', 'capacity', 'busy', 'until',
+  local there = redis.pcall('HMGET', settings, 'policy', 'unit', 'partitions', 'capacity', 'busy', 'until',
     'lost')
+  if there.err then
+    redis.call('UNLINK', settings) -- No settings, but something that others put there.
+  end
   if not there[1] then
     redis.call('HSET', settings, 'policy', policy, 'unit', unit, 'capacity', ARGV[3], 'partitions', ARGV[4],
       'total', ARGV[5])
+    redis.call('PEXPIRE', settings, DAY)
     lose()
   elseif there[1] ~= policy or there[2] ~= unit or there[3] ~= ARGV[4] then
     return redis.error_reply('BOUNDED it is otherwise on the server')
@@ -78,7 +82,7 @@ end
 
 -- The same for a script that stores nothing: it goes by what was agreed on.
 local function recall()
-  local there = redis.call('HMGET', settings, 'policy', 'unit')
+  local there = redis.pcall('HMGET', settings, 'policy', 'unit')
   policy, unit = there[1], there[2]
   return policy
 end
@@ -116,14 +120,15 @@ end
 -- Lets an entry that is there have been used.
 local function use(key, place)
   if policy == 'lfu' then
-    redis.call('ZREM', order, string.sub(place, 1, USE) .. key)
+    -- The new one first: a set whose last member goes loses its expiry.
     stand(key, used(place))
+    redis.call('ZREM', order, string.sub(place, 1, USE) .. key)
   elseif policy == 'lru' or policy == 'mru' then
     stand(key, used(place))
   end
 end
 
--- Takes an entry out of the index; whether it was there.
+-- Takes an entry out of the index; whether it was there, in all that tells of a loss.
 local function drop(key)
   local member = key
   if policy == 'lfu' then
@@ -134,7 +139,7 @@ local function drop(key)
     end
   end
   local was_there = redis.call('ZREM', order, member) == 1
-  redis.call('ZREM', expiry, key)
+  local would_expire = redis.call('ZREM', expiry, key) == 1
   if unit == 'bytes' then
     local size = redis.call('HGET', sizes, key)
     if size then
@@ -144,13 +149,14 @@ local function drop(key)
   elseif was_there then
     load = load - 1
   end
-  return was_there
+  return was_there and would_expire
 end
 
--- Leaves nothing behind where no entry is left.
+-- Leaves nothing behind where no entry is left. Only after one was taken out: what is missing otherwise was
+-- lost, and is for the next write to notice.
 local function settle()
-  if redis.call('EXISTS', order) == 0 then
-    redis.call('UNLINK', expiry, sizes, uses)
+  if redis.call('EXISTS', order, expiry) == 0 then
+    redis.call('UNLINK', sizes, uses)
     redis.call('HDEL', settings, 'busy')
   end
 end
@@ -229,12 +235,13 @@ local function note(key, place, size, expires)
   end
 end
 
--- Lets the index live longer than its values: twice as long from now, so that it is seldom done.
+-- Lets the index live longer than its values, and for a day at least: twice as long from now, so that it is
+-- seldom done.
 local function outlive(expires)
-  if busy and expires <= lives_until then
+  if busy and math.max(expires, now + DAY) <= lives_until then
     return
   end
-  local life = math.max(2 * expires - now, now + DAY, lives_until)
+  local life = math.max(2 * expires - now, now + 2 * DAY, lives_until)
   redis.call('HSET', settings, 'busy', '1', 'until', text(life))
   for _, key in ipairs({settings, order, expiry, sizes, uses}) do
     redis.call('PEXPIREAT', key, text(life))

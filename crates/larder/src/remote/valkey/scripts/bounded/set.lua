@@ -6,9 +6,14 @@ end
 local status = store(KEYS[1], ARGV[6], tonumber(ARGV[7]))
 if status == TOO_LARGE then
   -- What was there before would be read as the value that was set.
-  redis.call('UNLINK', KEYS[1])
-  drop(KEYS[1])
-  settle()
+  if redis.call('UNLINK', KEYS[1]) == 0 then
+    -- That is told to nobody, but others may hold a copy.
+    redis.call('SET', KEYS[1], '')
+    redis.call('DEL', KEYS[1])
+  end
+  if drop(KEYS[1]) then
+    settle()
+  end
 end
 if status ~= AGAIN then
   redis.call('DEL', KEYS[2])
