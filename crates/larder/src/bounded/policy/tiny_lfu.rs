@@ -20,6 +20,8 @@ pub(super) struct TinyLfu {
     held: usize,
     /// How much the window and the protected part may weigh.
     window_target: u64,
+    /// What the last newcomer weighed.
+    last_weight: u64,
     protected_target: u64,
 }
 
@@ -54,6 +56,7 @@ impl TinyLfu {
             sketch: Sketch::new(),
             held: 0,
             window_target: 0,
+            last_weight: 0,
             protected_target: 0,
         };
         policy.resized(capacity);
@@ -95,7 +98,8 @@ impl TinyLfu {
     /// Who gives way, and who comes from the window into the main part for it.
     fn choose(&self) -> Option<(Slot, Option<Slot>)> {
         let main = self.front(Part::Probation).or(self.front(Part::Protected));
-        let is_full = self.weight(Part::Window) >= self.window_target;
+        // The window is full if another entry like the last one does not fit.
+        let is_full = self.weight(Part::Window) + self.last_weight > self.window_target;
         let candidate = self
             .front(Part::Window)
             .filter(|_| is_full || main.is_none());
@@ -119,6 +123,7 @@ impl Policy for TinyLfu {
             self.entries.resize(new.slot.index() + 1, Entry::default());
         }
         self.held += 1;
+        self.last_weight = new.weight;
         self.sketch.reserve(self.held);
         self.sketch.add(new.hash);
         self.entries[new.slot.index()] = Entry {
@@ -195,5 +200,37 @@ impl Policy for TinyLfu {
             return Err(format!("{} are held, {} counted", slots.len(), self.held));
         }
         Ok(slots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::NearCapacity;
+    use crate::bounded::{Eviction, Request, Simulation};
+
+    /// In either unit: the window is full at another weight than its target's.
+    #[test]
+    fn a_pass_over_many_keys_does_not_empty_it() {
+        for (capacity, weight) in [
+            (NearCapacity::Entries(1_000), 1),
+            (NearCapacity::Bytes(1_050_300), 1_000),
+            (NearCapacity::Bytes(1_050_300), 1_700),
+        ] {
+            let mut cache = Simulation::new(Eviction::WTinyLfu, capacity);
+            let hot = 0..400_u64;
+            for _ in 0..10 {
+                for key in hot.clone() {
+                    cache.request(&Request::new(key).weight(weight));
+                }
+            }
+            // Each of the others twice, the second time when it has left the window.
+            for key in 1_000..5_000 {
+                cache.request(&Request::new(key).weight(weight));
+                cache.request(&Request::new(key - 100).weight(weight));
+            }
+            let held = hot.filter(|key| cache.request(&Request::new(*key).weight(weight)));
+            let held = held.count();
+            assert!(held > 350, "{capacity:?}, {weight}: {held}");
+        }
     }
 }
