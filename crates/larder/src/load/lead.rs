@@ -125,6 +125,7 @@ where
         let running = match may_load {
             Ok(running) => running,
             Err(failure) => {
+                self.rest_refresh(&lead, &task);
                 let landing = self.or_kept(&lead, failure, &task);
                 let _ = lead.publish(landing.clone(), self.now(), || {});
                 return landing;
@@ -173,14 +174,19 @@ where
             let (key, why) = (lead.key().clone(), failure.clone());
             self.failures.put(key, why, now, now.plus(pause));
         }
-        if task.purpose != Purpose::Answer {
-            // Who refreshes is not waited for, so each hit would try again at once.
-            let until = now.plus(REFRESH_PAUSE);
-            self.refreshes.put(lead.key().clone(), (), now, until);
-        }
+        self.rest_refresh(&lead, task);
         let landing = self.or_kept(&lead, failure, task);
         let _ = lead.publish(landing.clone(), self.now(), || {});
         landing
+    }
+
+    /// Who refreshes is not waited for, so each hit would try again at once.
+    fn rest_refresh(&self, lead: &Lead<K, V>, task: &Task) {
+        if task.purpose != Purpose::Answer {
+            let now = self.now();
+            let until = now.plus(REFRESH_PAUSE);
+            self.refreshes.put(lead.key().clone(), (), now, until);
+        }
     }
 
     /// A stale value in place of a failure, counted, where the leader found one.

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   write failed ──► pending ──► invalidated on the server ──► gone
-//!                      │  ▲ tried again, oldest first
+//!                      │  ▲ tried again, one after another
 //!                      ├──┘
 //!                      └── a later write of the key succeeded ──► gone
 //! ```
@@ -126,6 +126,11 @@ impl Recovery {
         let what = before.map_or(what, |before| before.what.and(what));
         queue.pending.insert(key.clone(), Pending { turn, what });
         queue.turns.push_back((turn, key.clone()));
+        if queue.turns.len() > 2 * queue.pending.len() + 64 {
+            // Writes of a key that waits already leave turns that are no longer its own.
+            let Queue { pending, turns, .. } = &mut *queue;
+            turns.retain(|(turn, key)| pending.get(key).is_some_and(|own| own.turn == *turn));
+        }
         self.counted(queue);
         if !std::mem::replace(&mut queue.working, true) {
             self.runtime.spawn(work(Arc::downgrade(self)));
@@ -168,9 +173,10 @@ impl Recovery {
         None
     }
 
-    /// Puts a turn that failed back to the front.
+    /// Lets a turn that failed come after all others: what the server does not take of one key must not
+    /// keep the others waiting.
     fn again(&self, turn: u64, key: StoredKey) {
-        self.queue.lock().turns.push_front((turn, key));
+        self.queue.lock().turns.push_back((turn, key));
     }
 
     fn succeeded(&self, turn: u64, key: &StoredKey) {

@@ -161,7 +161,7 @@ where
                 let _known = self.watch.mark(key);
             }
             Err(error) if error.refuses_value() => {
-                self.counters.fills_refused.up();
+                self.count(tenant, |counters| counters.fills_refused.up());
                 tracing::debug!(target: "larder::load", %key, %error, "fill refused");
             }
             Err(error) => {
