@@ -184,6 +184,9 @@ impl Larder {
     /// Gives a tenant options of its own, in place of those of
     /// [`each`](LarderBuilder::tenants). They hold from now on, in all caches, and can be changed at any time.
     ///
+    /// Its first floor or ceiling makes the tenant a place of its own in memory, which begins empty: what
+    /// it had near is asked for again, and without a server it is gone. So configure tenants first.
+    ///
     /// # Errors
     /// Where the name can be no tenant's or an option is out of its range; and for a tenant that is not
     /// known yet, where more than a thousand others came before it, or 4,095 are configured.
@@ -194,8 +197,9 @@ impl Larder {
     ) -> Result<(), Error> {
         let shared = &self.inner.shared;
         let tenant = shared.accounts.configure(name.as_ref(), options)?;
-        for open in self.inner.open.lock().values() {
-            open.view.configured(&tenant);
+        // What is evicted is dropped while nothing is locked.
+        for view in self.views() {
+            view.configured(&tenant);
         }
         Ok(())
     }
@@ -203,10 +207,7 @@ impl Larder {
     /// How each tenant fares in this process, by name: those that were configured, and the first thousand
     /// others that were met. All others together come last.
     pub fn tenants(&self) -> Vec<TenantHealth> {
-        let views: Vec<_> = {
-            let open = self.inner.open.lock();
-            open.values().map(|open| Arc::clone(&open.view)).collect()
-        };
+        let views = self.views();
         let accounts = self.inner.shared.accounts.list().into_iter();
         accounts
             .map(|(tenant, account)| TenantHealth {
@@ -314,9 +315,14 @@ impl Larder {
 
     /// Frees this process's memory of all caches.
     fn forget(&self) {
-        for open in self.inner.open.lock().values() {
-            open.view.forget();
+        for view in self.views() {
+            view.forget();
         }
+    }
+
+    fn views(&self) -> Vec<Arc<dyn View>> {
+        let open = self.inner.open.lock();
+        open.values().map(|open| Arc::clone(&open.view)).collect()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -372,6 +378,42 @@ impl Larder {
         }
     }
 
+    /// The cache of this name, if it is open.
+    pub(crate) fn opened<K, V>(
+        &self,
+        name: &CacheName,
+        options: &Options,
+    ) -> Option<Result<Cache<K, V>, Error>>
+    where
+        K: CacheKey + Clone + 'static,
+        V: CacheValue,
+    {
+        let open = self.inner.open.lock();
+        Some(self.take_up(name, open.get(name.as_str())?, options))
+    }
+
+    fn take_up<K, V>(
+        &self,
+        name: &CacheName,
+        open: &Open,
+        options: &Options,
+    ) -> Result<Cache<K, V>, Error>
+    where
+        K: CacheKey + Clone + 'static,
+        V: CacheValue,
+    {
+        match open.space.downcast_ref::<Arc<Space<K, V>>>() {
+            Some(space) if open.options.suit(options) => {
+                Ok(Cache::new(Arc::clone(space), self.tenant.clone()))
+            }
+            _ => Err(Error::OpenedOtherwise {
+                name: name.as_str().to_owned(),
+                open: open.description.clone(),
+                asked: describe::<K, V>(options),
+            }),
+        }
+    }
+
     pub(crate) fn open<K, V>(
         &self,
         name: &CacheName,
@@ -383,24 +425,11 @@ impl Larder {
         K: CacheKey + Clone + 'static,
         V: CacheValue,
     {
-        let description = format!(
-            "Cache<{}, {}> ({options})",
-            type_name::<K>(),
-            type_name::<V>()
-        );
         let mut open = self.inner.open.lock();
         if let Some(open) = open.get(name.as_str()) {
-            return match open.space.downcast_ref::<Arc<Space<K, V>>>() {
-                Some(space) if open.options.suit(&options) => {
-                    Ok(Cache::new(Arc::clone(space), self.tenant.clone()))
-                }
-                _ => Err(Error::OpenedOtherwise {
-                    name: name.as_str().to_owned(),
-                    open: open.description.clone(),
-                    asked: description,
-                }),
-            };
+            return self.take_up(name, open, &options);
         }
+        let description = describe::<K, V>(&options);
         let shared = &self.inner.shared;
         let server = if self.has_remote(&options) {
             let codec = options.codec.ok_or_else(|| Error::FeatureMissing {
@@ -450,6 +479,14 @@ impl Larder {
         );
         Ok(Cache::new(space, self.tenant.clone()))
     }
+}
+
+fn describe<K, V>(options: &Options) -> String {
+    format!(
+        "Cache<{}, {}> ({options})",
+        type_name::<K>(),
+        type_name::<V>()
+    )
 }
 
 impl fmt::Debug for Larder {

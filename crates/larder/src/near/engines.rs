@@ -150,8 +150,13 @@ where
         let Some(part) = self.enlisted(tenant) else {
             return;
         };
-        let (floor, ceiling) = share(self.accounts.of(tenant).options());
-        if self.shares.lock().ledger.change(part.of, floor, ceiling) {
+        let has_changed = {
+            // Read under the lock: of two who change it, the last one's stay.
+            let mut shares = self.shares.lock();
+            let (floor, ceiling) = share(self.accounts.of(tenant).options());
+            shares.ledger.change(part.of, floor, ceiling)
+        };
+        if has_changed {
             self.fit(part);
         }
         // What it had before it had a share lies where it is not looked for any more.
@@ -190,8 +195,8 @@ where
         let places = || (0..MAX_ACCOUNTS).map(|_| OnceLock::new()).collect();
         let own = self.own.get_or_init(places).get(tenant.number())?;
         Some(own.get_or_init(|| {
-            let (floor, ceiling) = share(options);
             let mut shares = self.shares.lock();
+            let (floor, ceiling) = share(self.accounts.of(tenant).options());
             shares.numbers.push(tenant.number());
             let engine = Either::for_one(&self.kind, floor);
             Part::new(engine, shares.ledger.add(floor, ceiling))

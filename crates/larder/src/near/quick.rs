@@ -81,8 +81,10 @@ impl<K: Hash + Eq, V> Quick<K, V> {
     /// As [`Either::for_one`](super::either::Either::for_one).
     pub(crate) fn for_one(kind: &Kind<K, V>, floor: u64) -> Self {
         let departures = Departures::of(kind);
-        let (cache, _) = made((1, floor / ASSUMED_BYTES), floor, 0.5, &departures);
-        cache.set_capacity(0);
+        // Of no capacity from the start: what it remembers of evicted keys grows with what it is given
+        // from then on, and would be none after it was made smaller than that.
+        let first = floor.max(SHARD_BYTES / 256);
+        let (cache, _) = made((1, first / ASSUMED_BYTES), 0, 0.5, &departures);
         Self {
             cache,
             shards: 1,
@@ -172,10 +174,7 @@ where
     }
 
     fn clear(&self) {
-        if !self.departures.are_told() {
-            self.cache.clear();
-            return;
-        }
+        // Not `clear`, which drops what it held under its lock.
         for (key, stored) in self.cache.drain() {
             self.departures.tell(key, stored, Cause::Cleared);
         }

@@ -88,8 +88,14 @@ impl Accounts {
 
     /// The tenant of this name, with its number.
     pub(crate) fn tenant(&self, name: &str) -> Result<Tenant, NameError> {
-        if let Some(tenant) = self.numbers.read().by_name.get(name) {
-            return Ok(tenant.clone());
+        {
+            let numbers = self.numbers.read();
+            if let Some(tenant) = numbers.by_name.get(name) {
+                return Ok(tenant.clone());
+            }
+            if numbers.is_full {
+                return Tenant::new(name);
+            }
         }
         let unknown = Tenant::new(name)?;
         let mut numbers = self.numbers.write();

@@ -18,6 +18,8 @@
 
 /// What a step moves at least, as a share of the whole.
 const STEPS: u64 = 256;
+/// Or as a share of what each part has on average: a newcomer must find one that has more to give.
+const STEPS_OF_A_PART: u64 = 8;
 
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -82,7 +84,8 @@ impl Ledger {
     }
 
     pub(super) fn step(&self) -> u64 {
-        (self.total / STEPS).max(1)
+        let steps = STEPS.max(STEPS_OF_A_PART * self.parts.len() as u64);
+        (self.total / steps).max(1)
     }
 
     /// Changes a part's floor and ceiling; whether its capacity changed.
@@ -140,8 +143,9 @@ impl Ledger {
         self.parts[of].capacity += free;
         missing -= free;
         for other in (0..self.parts.len()).filter(|other| *other != of) {
-            // Some is left to it, so that it does not have to take it back at once.
-            let in_use = used(other) + step;
+            // Some is left to who uses any, so that it does not have to take it back at once.
+            let in_use = used(other);
+            let in_use = in_use + step.min(in_use);
             let given = self.parts[other].capacity.saturating_sub(in_use);
             self.give((other, of), given.min(missing), &mut changed);
             missing -= given.min(missing);
@@ -252,6 +256,29 @@ mod tests {
         let used = full(&ledger);
         ledger.grow(quiet, 100_000, used);
         assert!(ledger.capacity(quiet) >= 100_000, "{ledger:?}");
+    }
+
+    #[test]
+    fn however_many_there_are_each_has_its_part_and_gives_it_back() {
+        const WANTED: u64 = 2_000;
+        let mut ledger = Ledger::new(64 << 20);
+        grow_all_it_can(&mut ledger, 0);
+        let all: Vec<_> = (0..1_000).map(|_| ledger.add(0, 16 << 20)).collect();
+        for of in &all {
+            let used = full(&ledger);
+            let used = move |other| {
+                if other == 0 {
+                    used(0)
+                } else {
+                    used(other).min(WANTED)
+                }
+            };
+            ledger.grow(*of, WANTED, used);
+            assert!(ledger.capacity(*of) >= WANTED, "{of}");
+        }
+        // They have nothing left, and the common one wants all.
+        ledger.grow(0, 64 << 20, |_| 0);
+        assert_eq!(ledger.capacity(0), 64 << 20);
     }
 
     #[test]
