@@ -18,6 +18,7 @@ on_each_server!(
     what_has_expired_takes_no_room,
     a_lowered_capacity_is_reached_little_by_little,
     a_large_value_takes_the_place_of_many,
+    a_large_value_is_stored_while_the_capacity_is_being_lowered,
     the_index_outlives_its_values_and_no_longer,
 );
 
@@ -218,6 +219,26 @@ async fn a_large_value_takes_the_place_of_many(kind: Kind) {
     store.set(1_000, &vec![b'v'; len], LONG).await.unwrap();
     assert_eq!(store.there(1_001).await, [1_000]);
     assert!(is_whole(&server, &store, 1_001, 1).await);
+}
+
+/// It need not wait until all that is too much has gone.
+async fn a_large_value_is_stored_while_the_capacity_is_being_lowered(kind: Kind) {
+    let server = start(kind);
+    let store = store(&server, Bounded::lru(60_000).in_bytes()).await;
+    for key in 0..1_000 {
+        store.set(key, &[b'v'; 20], LONG).await.unwrap();
+    }
+    let smaller = Bounded::lru(10_000).in_bytes().resizing();
+    let smaller = Store {
+        remote: Arc::clone(&store.remote),
+        bounds: super::store::bounds(store.bounds.name().as_str(), smaller),
+    };
+    smaller.open().await;
+    // Some 150 of them give way to it, more than one script may take out.
+    store.set(1_000, &[b'v'; 6_000], LONG).await.unwrap();
+    let there = store.there(1_001).await;
+    assert!(there.contains(&1_000));
+    assert!(there.len() > 700, "{}", there.len());
 }
 
 /// Of one value, whose place in the order is a new one with each use.

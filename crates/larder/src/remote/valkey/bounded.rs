@@ -253,8 +253,10 @@ impl Valkey {
         let partition = key.partition();
         let (index, lease) = (bounds.index_of(partition), key.lease_key());
         let keys = [key.as_bytes(), lease.as_bytes(), index.as_bytes()];
-        let args = [&bounds.settings(partition), rest].concat();
+        let settings = bounds.settings(partition);
+        let mut before = "0".to_owned();
         loop {
+            let args = [&settings[..], &[before.as_bytes()], rest].concat();
             let answer = match self.script_on(link, script, &keys, &args, deadline).await {
                 Err(RemoteError::Refused { code, .. }) if code == OTHERWISE => {
                     self.agree(bounds, deadline).await?;
@@ -262,11 +264,13 @@ impl Valkey {
                 }
                 answer => answer?,
             };
-            let (status, lost, capacity): (i64, String, u64) = self.target.decode(answer)?;
+            let (status, lost, capacity, was): (i64, String, u64, String) =
+                self.target.decode(answer)?;
             self.adopt(bounds, partition, lost);
             match status {
-                // What makes room for a large value may take several steps.
-                AGAIN => {}
+                // What makes room for a large value may take several steps. After the capacity was
+                // lowered it need be no less full than at the first.
+                AGAIN => before = was,
                 TOO_LARGE => {
                     let value = rest.first().map_or(0, |value| value.len());
                     return Err(RemoteError::BeyondCapacity {

@@ -22,6 +22,7 @@ local USE = 14 -- digits of a use
 local STORED, AGAIN, TOO_LARGE = 1, 2, 3
 local steps = 128 -- entries that one script may take out
 local load = 0 -- entries, or bytes
+local before = 0 -- the same when a value that is to be stored came
 local busy, lives_until = false, 0
 local lost = '' -- since when there may be values that the index does not know
 
@@ -202,7 +203,7 @@ end
 
 -- Makes room for an entry of this size. Within the steps that are left, or where it was fuller before, as
 -- after the capacity was lowered, it is enough if it does not become fuller.
-local function make_room(size, before)
+local function make_room(size)
   while load + size > capacity do
     if steps == 0 then
       return load + size <= before
@@ -248,9 +249,11 @@ local function outlive(expires)
   end
 end
 
--- Puts a value there, and makes room for it before.
-local function store(key, value, ttl)
-  local size, expires, before = size_of(key, #value), now + ttl, load
+-- Puts a value there, and makes room for it before. `sent`: how full it was when this was begun, in an earlier
+-- step.
+local function store(key, value, ttl, sent)
+  local size, expires = size_of(key, #value), now + ttl
+  before = math.max(load, tonumber(sent))
   if size > capacity then
     return TOO_LARGE
   end
@@ -270,7 +273,7 @@ local function store(key, value, ttl)
     if place then
       drop(key)
     end
-    if not make_room(size, before) then
+    if not make_room(size) then
       if place then
         note(key, place, old_size, old_expires)
         outlive(tonumber(old_expires))
@@ -291,7 +294,8 @@ local function adopt(key)
     redis.call('UNLINK', key)
     return true
   end
-  if not make_room(size, load) then
+  before = load
+  if not make_room(size) then
     return false
   end
   -- One that others let live for ever need not be looked for as expired.
