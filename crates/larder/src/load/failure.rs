@@ -28,8 +28,9 @@ pub enum LoadError<E> {
     /// The loader loads its own key again, directly or through other loads: it would wait for
     /// itself.
     Circular,
-    /// As many loads are under way, or callers wait for them, as this cache allows, and there is
-    /// no stale value.
+    /// As many loads are under way, or callers wait for them, as this cache allows, or as many loaders run
+    /// as the tenant may have ([`TenantOptions::max_loads`](crate::TenantOptions::max_loads)), and there is no
+    /// stale value.
     Overloaded,
     /// The runtime ended while the load was under way.
     RuntimeGone,

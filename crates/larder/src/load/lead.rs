@@ -16,7 +16,7 @@ use super::{Failure, Load, Loaded, Taken, catch_panic};
 use crate::key::{CacheKey, StoredKey, Tenant};
 use crate::near::NearRef;
 use crate::options::{Call, Lifetime};
-use crate::outcome::Outcome;
+use crate::outcome::{Freshness, Outcome, StaleReason};
 use crate::space::Space;
 use crate::telemetry::Miss;
 use crate::tenant::Account;
@@ -192,11 +192,17 @@ where
     /// A stale value in place of a failure, counted, where the leader found one.
     pub(super) fn or_kept(&self, lead: &Lead<K, V>, failure: Failure, task: &Task) -> Landing<V> {
         let now = self.now();
+        let mut kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
         if matches!(failure, Failure::Overloaded) {
             let tenant = lead.key().tenant.as_ref();
             self.count(tenant, |counters| counters.overloads.up());
+            // No loader has failed: it would have to wait for its turn.
+            if let Some(found) = &mut kept
+                && found.outcome.freshness == Freshness::Stale(StaleReason::LoaderFailed)
+            {
+                found.outcome.freshness = Freshness::Stale(StaleReason::SlowLoad);
+            }
         }
-        let kept = lead.kept().and_then(|kept| kept.after_failed_load(now));
         match kept.filter(|found| task.call.takes(&found.outcome)) {
             Some(found) => {
                 let tenant = lead.key().tenant.as_ref();

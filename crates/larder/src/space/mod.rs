@@ -304,13 +304,14 @@ where
         let Some(near) = &self.near else {
             return Admission::Stored;
         };
+        let tenant = key.tenant.clone();
         let admission = near.insert(key, stored);
         // Looked at after the insertion: a close empties the memory once, after it said so.
         if self.shared.gate.has_ended() {
             near.clear();
         }
         if admission != Admission::Stored {
-            self.counters.near_refused.up();
+            self.count(tenant.as_ref(), |counters| counters.near_refused.up());
         }
         admission
     }

@@ -9,7 +9,8 @@ use crate::telemetry::CacheStats;
 pub struct TenantHealth {
     /// The tenant, as it was given; `None` for all together that have no account of their own.
     pub name: Option<String>,
-    /// What was counted for it, in all caches.
+    /// What was counted for it, in all caches. What concerns no one call (`near_swept`,
+    /// `evictions_untold`), and what never came to the cache, is counted for the cache alone.
     pub stats: CacheStats,
     /// Loaders that run for it now.
     pub loading: usize,
