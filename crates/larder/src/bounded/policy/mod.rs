@@ -4,16 +4,15 @@
 //! compiled once, whatever a cache holds, and can be driven by tests without a cache. It takes no
 //! lock and does no input or output: [`Store`](super::store::Store) calls it from under its own.
 
-mod fifo;
 mod lfu;
-mod lifo;
 mod list;
-mod lru;
-mod mru;
+mod queue;
 mod s3fifo;
 mod sieve;
 mod sketch;
 mod tiny_lfu;
+
+use queue::{By, Out, Queue};
 
 use super::Eviction;
 
@@ -76,10 +75,10 @@ pub(crate) trait Policy: Send + Sync {
 pub(crate) fn policy(eviction: Eviction, capacity: u64) -> Option<Box<dyn Policy>> {
     Some(match eviction {
         Eviction::Default => return None,
-        Eviction::Fifo => Box::new(fifo::Fifo::default()),
-        Eviction::Lifo => Box::new(lifo::Lifo::default()),
-        Eviction::Lru => Box::new(lru::Lru::default()),
-        Eviction::Mru => Box::new(mru::Mru::default()),
+        Eviction::Fifo => Box::new(Queue::new(By::Arrival, Out::First)),
+        Eviction::Lifo => Box::new(Queue::new(By::Arrival, Out::Last)),
+        Eviction::Lru => Box::new(Queue::new(By::Use, Out::First)),
+        Eviction::Mru => Box::new(Queue::new(By::Use, Out::Last)),
         Eviction::Lfu => Box::new(lfu::Lfu::default()),
         Eviction::Sieve => Box::new(sieve::Sieve::default()),
         Eviction::S3Fifo => Box::new(s3fifo::S3Fifo::new(capacity)),
