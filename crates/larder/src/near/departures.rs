@@ -92,6 +92,13 @@ impl<K, V> Lifecycle<NearKey<K>, Stored<V>> for Departures<K, V> {
     }
 }
 
+impl<K, V> Leaving<K, V> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &NearKey<K>> {
+        let more = self.rest.iter().flat_map(|rest| &rest.more);
+        self.few.iter().flatten().chain(more).map(|(key, _)| key)
+    }
+}
+
 impl<K: Eq, V> Leaving<K, V> {
     /// Tells what left for the sake of `inserted`: the engine reports the value that was replaced as it
     /// does the others.

@@ -16,6 +16,7 @@ mod either;
 mod engines;
 mod front;
 mod fronts;
+mod ghosts;
 mod key;
 mod listener;
 mod quick;
