@@ -22,6 +22,9 @@ TRACES
   of the names being `key`, sets another order; a column called `-` is left out. Empty lines and lines
   that begin with `#` are passed over. Lines that cannot be read are skipped, counted and reported.
 
+  A recording of larder (`larder simulate --record`) says in its first line which share of the keys it has:
+  capacities are scaled by it.
+
 RESULTS
   hit ratio       the share of requests that found their key
   byte hit ratio  the same by size, where the trace has sizes
@@ -50,7 +53,16 @@ pub(crate) enum Command {
 #[command(after_long_help = ABOUT_TRACES)]
 pub(crate) struct Simulate {
     /// The trace: a file, or `-` for the standard input
+    #[arg(
+        required_unless_present = "record",
+        default_value = "-",
+        hide_default_value = true
+    )]
     pub(crate) trace: PathBuf,
+
+    /// Says how an application records a trace of its own, and does nothing else
+    #[arg(long, exclusive = true)]
+    pub(crate) record: bool,
 
     /// Policies, separated by commas: default, fifo, lifo, lru, mru, lfu, sieve, s3-fifo, w-tinylfu, or all
     #[arg(
@@ -66,7 +78,7 @@ pub(crate) struct Simulate {
         long = "capacity",
         value_name = "CAPACITY",
         value_delimiter = ',',
-        required = true
+        required_unless_present = "record"
     )]
     pub(crate) capacities: Vec<Capacity>,
 
@@ -141,6 +153,21 @@ impl Capacity {
         match self {
             Self::Entries(_) => "entries",
             Self::Bytes(_) => "bytes",
+        }
+    }
+
+    /// What is simulated with a share of the keys.
+    pub(crate) fn scaled(self, share: f64) -> Self {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of at most 2^48"
+        )]
+        let scale = |amount: u64| ((amount as f64 * share).round() as u64).max(1);
+        match self {
+            Self::Entries(amount) => Self::Entries(scale(amount)),
+            Self::Bytes(amount) => Self::Bytes(scale(amount)),
         }
     }
 

@@ -23,6 +23,10 @@ pub(crate) enum Failure {
     Line { path: PathBuf, problem: String },
     #[error("the trace {}: {problem}", path.display())]
     Columns { path: PathBuf, problem: String },
+    #[error(
+        "the trace {}: the share of the keys that it has is above 0 and at most 1, not {share:?}", path.display()
+    )]
+    Share { path: PathBuf, share: String },
     #[error("the trace {} has more than {} requests or keys", path.display(), u32::MAX)]
     TooLong { path: PathBuf },
     #[error(

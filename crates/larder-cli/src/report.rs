@@ -37,6 +37,13 @@ pub(crate) fn table(
 ) -> io::Result<()> {
     let (requests, keys) = (grouped(trace.len() as u64), grouped(trace.distinct as u64));
     writeln!(out, "{name}: {requests} requests for {keys} keys")?;
+    if trace.share < 1.0 {
+        let share = percent(trace.share);
+        writeln!(
+            out,
+            "These are {share} of the keys, and stand for all: capacities were scaled."
+        )?;
+    }
     let mut rows = vec![
         vec!["capacity", "policy", "hits", "hit ratio"]
             .into_iter()

@@ -35,7 +35,30 @@ impl Outcome {
 /// The name of what knows the future.
 pub(crate) const CLAIRVOYANT: &str = "clairvoyant";
 
+/// What `--record` prints.
+const RECORD: &str = "\
+How an application records a trace of its own, in Rust:
+
+    // At most a million requests of a tenth of the keys: 16 MB, until `recording` is dropped.
+    let recording = cache.record(0.1, 1_000_000)?;
+    // … when it is full, or after an hour or a day:
+    recording.write(BufWriter::new(File::create(\"cache.trace\")?))?;
+
+Then, wherever the file is:
+
+    larder simulate cache.trace --policy all --capacity 1000,10000,100000 --plot cache.svg
+
+The capacities are those of the real cache: they are scaled by the share of the keys, which the first line of
+the file says. Keys are in it as numbers that mean nothing outside the process that recorded. Choose a
+share that leaves at least some thousands of keys. What one cache needs is also seen without a file, while it
+works: CacheBuilder::miss_ratio_curve.
+";
+
 pub(crate) fn run(args: &Simulate) -> Result<(), Failure> {
+    if args.record {
+        io::stdout().write_all(RECORD.as_bytes())?;
+        return Ok(());
+    }
     let mut capacities = args.capacities.clone();
     capacities.sort_unstable();
     capacities.dedup();
@@ -171,7 +194,7 @@ fn simulated(
     ttl: Option<Duration>,
     bar: &ProgressBar,
 ) -> Outcome {
-    let mut cache = Simulation::new(eviction, capacity.near());
+    let mut cache = Simulation::new(eviction, capacity.scaled(trace.share).near());
     let (mut sum, mut now) = (Sum::default(), 0);
     for (at, key) in trace.keys.iter().enumerate() {
         let time = trace.time(at);
@@ -195,7 +218,8 @@ fn foreseen(trace: &Trace, capacity: Capacity, ttl: Option<Duration>) -> Outcome
     let mut sum = Sum::default();
     let weight = |at| weight(trace, capacity, at).into();
     let ttl = ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-    clairvoyant::hits(trace, capacity.amount(), weight, ttl, |at| {
+    let room = capacity.scaled(trace.share).amount();
+    clairvoyant::hits(trace, room, weight, ttl, |at| {
         sum.add(trace, at);
     });
     sum.outcome(trace, CLAIRVOYANT.to_owned(), capacity)

@@ -210,6 +210,8 @@ pub(crate) struct Options {
     pub(crate) memory_only: bool,
     pub(crate) has_weigher: bool,
     pub(crate) has_listener: bool,
+    /// Whether it is found out how the hit rate depends on the near tier's size.
+    pub(crate) has_curve: bool,
     /// How much the server may hold of it.
     pub(crate) bounded: Option<Bounded>,
 }
@@ -298,6 +300,9 @@ impl fmt::Display for Options {
         }
         if self.has_listener {
             f.write_str(", a listener of evictions")?;
+        }
+        if self.has_curve {
+            f.write_str(", a miss ratio curve")?;
         }
         if let Some(bounded) = self.bounded {
             write!(f, ", {bounded}")?;

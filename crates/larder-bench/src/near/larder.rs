@@ -48,6 +48,33 @@ impl<K: Key> Near<K> for InEntries<K> {
     }
 }
 
+/// The same with a curve of its hit rate by size.
+pub(super) struct WithCurve<K: Key>(Cache<K, Payload>);
+
+impl<K: Key> Near<K> for WithCurve<K> {
+    const NAME: &'static str = "larder-curve";
+    type Hit = Arc<Payload>;
+
+    async fn open(capacity: usize) -> Result<Self, Failure> {
+        let larder = Larder::in_memory().await?;
+        let cache = larder.cache("bench").ttl(TTL);
+        let cache = cache.near(NearCapacity::Entries(capacity as u64));
+        Ok(Self(cache.miss_ratio_curve().build()?))
+    }
+
+    async fn put(&self, key: K, value: Payload) -> Result<(), Failure> {
+        Ok(self.0.set(&key, value).await?)
+    }
+
+    fn get(&self, key: &K) -> impl Future<Output = Option<Arc<Payload>>> + Send {
+        self.0.get(key)
+    }
+
+    async fn settle(&self) -> Result<usize, Failure> {
+        Ok(self.0.near_usage().entries as usize)
+    }
+}
+
 /// Capacity in bytes, as by default; each value weighs its size.
 pub(super) struct InBytes<K: Key>(Cache<K, Payload>);
 

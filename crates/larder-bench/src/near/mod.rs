@@ -62,6 +62,7 @@ where
     };
     shelf.add::<bare_loop::BareLoop>()?;
     shelf.add::<larder::InEntries<K>>()?;
+    shelf.add::<larder::WithCurve<K>>()?;
     shelf.add::<larder::InBytes<K>>()?;
     shelf.add::<larder::Pushed<K>>()?;
     shelf.add::<quick_cache::Bare<K>>()?;

@@ -23,7 +23,17 @@ pub(crate) struct Trace {
     pub(crate) times: Option<Vec<u64>>,
     /// How many different keys there are.
     pub(crate) distinct: usize,
+    /// The share of all keys that it has.
+    pub(crate) share: f64,
     pub(crate) skipped: Skipped,
+}
+
+/// How a recording of larder begins, before its share.
+const SHARE: &str = "# larder recording: share";
+
+fn parsed(share: &str) -> Option<f64> {
+    let share = share.trim().parse().ok();
+    share.filter(|share| *share > 0.0 && *share <= 1.0)
 }
 
 /// Lines that are no requests.
@@ -55,7 +65,10 @@ impl Trace {
             source,
         })?;
         let mut lines = Lines::new(source);
-        let mut trace = Self::default();
+        let mut trace = Self {
+            share: 1.0,
+            ..Self::default()
+        };
         let mut numbers: HashMap<Box<str>, u32> = HashMap::new();
         let mut columns = None;
         loop {
@@ -69,7 +82,16 @@ impl Trace {
                 None => break,
                 Some(Line::TooLong) => Err(format!("it is longer than {} bytes", lines::LONGEST)),
                 Some(Line::NotText) => Err("it is no UTF-8 text".to_owned()),
-                Some(Line::Text(line)) if line.is_empty() || line.starts_with('#') => continue,
+                Some(Line::Text(line)) if line.starts_with('#') => {
+                    if let Some(share) = line.strip_prefix(SHARE) {
+                        trace.share = parsed(share).ok_or_else(|| Failure::Share {
+                            path: path.to_owned(),
+                            share: share.trim().to_owned(),
+                        })?;
+                    }
+                    continue;
+                }
+                Some(Line::Text("")) => continue,
                 Some(Line::Text(line)) => {
                     if columns.is_none() {
                         let (found, is_header) =

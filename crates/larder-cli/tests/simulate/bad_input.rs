@@ -173,3 +173,13 @@ fn what_is_found_out_only_at_the_end_costs_no_result() {
     assert!(!ran.success && ran.out.contains("clairvoyant"), "{ran:?}");
     assert!(ran.err.contains("cannot write the plot"), "{}", ran.err);
 }
+
+#[test]
+fn a_share_of_the_keys_that_cannot_be() {
+    for share in ["0", "1.5", "-1", "NaN", "half", ""] {
+        let text = format!("# larder recording: share {share}\nkey\n1\n");
+        let ran = simulate_with(&["-", "--capacity", "1"], text.as_bytes());
+        assert!(!ran.success);
+        assert!(ran.err.contains("above 0 and at most 1"), "{}", ran.err);
+    }
+}

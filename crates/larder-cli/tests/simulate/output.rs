@@ -149,3 +149,28 @@ fn a_reader_that_has_enough_is_no_error() {
     drop(input);
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn capacities_are_scaled_by_the_share_of_the_keys_that_a_recording_has() {
+    // Ten keys in turn, which stand for a hundred.
+    let requests = (0..1_000).map(|n| format!("{},0\n", n % 10));
+    let text =
+        "# larder recording: share 0.1\nkey,time\n".to_owned() + &requests.collect::<String>();
+    let args = ["-", "--policy", "lru", "--capacity", "90,100", "--json"];
+    let outcomes = simulate_with(&args, text.as_bytes()).json();
+    let hits = |capacity: u64| {
+        let of = outcomes
+            .iter()
+            .find(|outcome| outcome["policy"] == "lru" && outcome["capacity"] == capacity);
+        of.unwrap()["hits"].clone()
+    };
+    assert_eq!((hits(90), hits(100)), (0.into(), 990.into()));
+    let ran = simulate_with(&args[..5], text.as_bytes());
+    assert!(ran.out.contains("10.00 % of the keys"), "{}", ran.out);
+}
+
+#[test]
+fn how_to_record_is_said_without_a_trace() {
+    let ran = simulate(&["--record"]);
+    assert!(ran.success && ran.out.contains("cache.record("), "{ran:?}");
+}

@@ -19,6 +19,14 @@
 //! assert!(hits(Eviction::Mru) > 800);
 //! ```
 //!
+//! ## Which, and how much
+//!
+//! - [`CacheBuilder::miss_ratio_curve`](crate::CacheBuilder::miss_ratio_curve) tells, while the cache works, what half
+//!   or twice the capacity would do.
+//! - [`Cache::record`](crate::Cache::record) writes down which keys are asked for, and the program
+//!   `larder simulate` runs that through all policies and sizes.
+//! - [`on_evicted`](crate::CacheBuilder::on_evicted) tells which entries leave, and why.
+//!
 //! ## Rules
 //!
 //! - Who gives way is chosen before the new entry comes in. Expired entries go first.

@@ -59,6 +59,7 @@ where
                 memory_only: false,
                 has_weigher: false,
                 has_listener: false,
+                has_curve: false,
                 bounded: None,
             },
             callbacks: Callbacks::default(),
@@ -123,6 +124,16 @@ where
     /// ```
     pub fn eviction(mut self, eviction: Eviction) -> Self {
         self.options.eviction = eviction;
+        self
+    }
+
+    /// Finds out, while the cache works, how its hit rate in memory would change with the near tier's capacity:
+    /// [`Cache::miss_ratio_curve`].
+    ///
+    /// It follows up to some 16,000 keys, in less than a megabyte, and 10,000 lookups a second, which take 0.3 % of a
+    /// core. Where there are more, fewer keys stand for all.
+    pub fn miss_ratio_curve(mut self) -> Self {
+        self.options.has_curve = true;
         self
     }
 

@@ -137,6 +137,7 @@ where
         };
         let wanted = keys.iter().map(|key| {
             let at = NearRef::new(tenant, *key);
+            self.sampling.saw(at.hash64());
             let key = self.stored_key(&at).ok();
             Wanted { at, key }
         });

@@ -116,6 +116,7 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
+        self.sampling.saw(at.hash64());
         match self.come(at, key, call, None) {
             Came::Seated(seat) => seat,
             Came::Waits(waiter) => self.wait_for_seat(at, key, call, waiter).await,
@@ -140,7 +141,7 @@ where
         };
         let near = || {
             if call.near && !call.force {
-                self.near_found(at)
+                self.near_meanwhile(at)
             } else {
                 None
             }

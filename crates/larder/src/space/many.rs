@@ -63,6 +63,7 @@ where
             let at = NearRef::new(tenant, *key);
             let near = self.near_entry(&at);
             if near.is_none() {
+                self.sampling.saw(at.hash64());
                 open.push((answers.len(), at));
             }
             answers.push(near.map(|(found, stored)| {

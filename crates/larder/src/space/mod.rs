@@ -39,6 +39,7 @@ use crate::near::{
 use crate::options::{Callbacks, Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
+use crate::sampling::Sampling;
 use crate::scope::{Borne, Scopes};
 use crate::sweep::Sweeper;
 use crate::telemetry::Counters;
@@ -124,6 +125,8 @@ pub(crate) struct Space<K: Hash + Eq, V> {
     /// Keys that are not to be refreshed for now.
     pub(crate) refreshes: Resting<K, ()>,
     pub(crate) counters: Counters,
+    /// Told of each lookup once.
+    pub(crate) sampling: Sampling,
 }
 
 impl<K, V> Space<K, V>
@@ -160,6 +163,7 @@ where
                 Some(Tier::new(kind, capacity, Arc::clone(&shared.accounts)))
             }
         };
+        let sampling = Sampling::new(shared.clock.clone(), options.has_curve);
         let (watch, scopes) = if server.is_some() {
             (Arc::clone(&shared.watch), Arc::clone(&shared.scopes))
         } else {
@@ -185,6 +189,7 @@ where
             failures: Resting::new(),
             refreshes: Resting::new(),
             counters,
+            sampling,
         });
         if space.near.is_some() {
             let runtime = space.shared.runtime.clone();
@@ -220,6 +225,18 @@ where
     /// The entry that a hit is answered from: present, fresh and known to be current.
     #[inline]
     pub(crate) fn near_hit<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let stored = self.near_again(at)?;
+        self.sampling.saw(at.hash64());
+        Some(stored)
+    }
+
+    /// The same for a lookup that was told of already.
+    #[inline]
+    fn near_again<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -262,25 +279,29 @@ where
         self.holds(proof) && (!trusts || self.watch.covers(looked))
     }
 
-    /// [`near_hit`](Self::near_hit) with its outcome, counted.
-    pub(crate) fn near_found<Q>(&self, at: &NearRef<'_, Q>) -> Option<Found<V>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        Some(self.near_entry(at)?.0)
-    }
-
-    /// The same, with the entry itself.
+    /// [`near_hit`](Self::near_hit) with its outcome, counted, and the entry itself.
     pub(crate) fn near_entry<Q>(&self, at: &NearRef<'_, Q>) -> Option<(Found<V>, Stored<V>)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let stored = self.near_hit(at)?;
+        Some((self.near_counted(at, &stored), stored))
+    }
+
+    /// What came to the near tier since a lookup that was told of found nothing there, counted.
+    pub(crate) fn near_meanwhile<Q>(&self, at: &NearRef<'_, Q>) -> Option<Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let stored = self.near_again(at)?;
+        Some(self.near_counted(at, &stored))
+    }
+
+    fn near_counted<Q: ?Sized>(&self, at: &NearRef<'_, Q>, stored: &Stored<V>) -> Found<V> {
         self.count(at.tenant, |counters| counters.near_hits.up());
-        let found = found(&stored, Source::Near, Freshness::Fresh, self.now());
-        Some((found, stored))
+        found(stored, Source::Near, Freshness::Fresh, self.now())
     }
 
     /// Whether an entry that is still fresh should be loaded anew.

@@ -47,6 +47,7 @@ where
             self.slide(&at, &call, stored);
             return Some(found);
         }
+        self.sampling.saw(at.hash64());
         let _pass = self.shared.enter()?;
         let look = match self.stored_key(&at) {
             Ok(key) => {

@@ -17,6 +17,7 @@ mod eviction;
 mod front;
 mod lifetimes;
 mod removed;
+mod sampling;
 
 use larder::{Clock, Larder};
 
