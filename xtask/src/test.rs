@@ -39,7 +39,7 @@ fn steps(suite: &mut Suite) -> Result<(), Failure> {
     )?;
     examples::run(suite)?;
     for bench in [
-        "batch", "stampede", "fence", "outage", "clear", "tenants", "bounded",
+        "batch", "stampede", "fence", "outage", "clear", "tenants", "bounded", "policies",
     ] {
         // Whether they hold, and not how fast: that is for the release build, on a quiet machine.
         suite.step(&format!("bench {bench}, briefly"), || {

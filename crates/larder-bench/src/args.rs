@@ -1,16 +1,17 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded|policies [options]
 
-  --seconds S      near, remote, batch, bounded: how long each subject of a case is measured, all rounds together
+  --seconds S      near, remote, batch, bounded, policies: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, remote, batch, bounded: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, remote, batch, bounded, policies: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
@@ -18,10 +19,14 @@ usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounde
   --callers N      stampede: how many callers in all (default 10000)
   --entries N      clear: how many entries the tenant has, and others as many (default 1000000)
                    bounded: the largest cache that is measured
+  --traces FOLDER  policies: where recorded traces are, as NAME.keys.zst (default ../shared/traces)
   --server KIND    stampede, fence, outage, clear, bounded: valkey (the default) or redis
   --cases TEXT     only cases whose name holds TEXT, such as string/zipf
   --subjects LIST  only these subjects, separated by commas; ratios need both sides
   --short          a few seconds: shows that it runs, not how fast";
+
+/// Beside the workspace: they are no part of it.
+const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces");
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +40,11 @@ pub(crate) enum Bench {
     Clear,
     Tenants,
     Bounded,
+    Policies,
 }
 
 impl Bench {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Near,
         Self::Remote,
         Self::Batch,
@@ -48,6 +54,7 @@ impl Bench {
         Self::Clear,
         Self::Tenants,
         Self::Bounded,
+        Self::Policies,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -61,6 +68,7 @@ impl Bench {
             Self::Clear => "clear",
             Self::Tenants => "tenants",
             Self::Bounded => "bounded",
+            Self::Policies => "policies",
         }
     }
 
@@ -77,6 +85,7 @@ impl Bench {
             Self::Clear => (15, 5.0),
             Self::Tenants => (100_000, 0.0),
             Self::Bounded => (9, 3.0),
+            Self::Policies => (9, 2.0),
         }
     }
 
@@ -84,6 +93,7 @@ impl Bench {
     fn short(self) -> (usize, f64) {
         match self {
             Self::Near | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
+            Self::Policies => (1, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),
@@ -101,6 +111,7 @@ pub(crate) struct Args {
     pub(crate) callers: usize,
     pub(crate) entries: usize,
     pub(crate) server: Kind,
+    pub(crate) traces: PathBuf,
     seconds: f64,
     cases: String,
     subjects: Vec<String>,
@@ -121,6 +132,7 @@ impl Args {
             callers: 10_000,
             entries: 1_000_000,
             server: Kind::Valkey,
+            traces: PathBuf::from(TRACES),
             seconds,
             cases: String::new(),
             subjects: Vec::new(),
@@ -154,6 +166,7 @@ impl Args {
                     let kind = Kind::ALL.into_iter().find(|kind| kind.to_string() == value);
                     args.server = kind.ok_or_else(wrong)?;
                 }
+                "--traces" => args.traces = value.into(),
                 "--cases" => args.cases = value,
                 "--subjects" => args.subjects = value.split(',').map(str::to_owned).collect(),
                 _ => return Err(format!("there is no option `{option}`")),

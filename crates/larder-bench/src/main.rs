@@ -17,6 +17,7 @@ mod fence;
 mod member;
 mod near;
 mod outage;
+mod policies;
 mod remote;
 mod report;
 mod stampede;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Bench::Clear => clear::run(&args, &mut report),
         Bench::Tenants => tenants::run(&args, &mut report),
         Bench::Bounded => bounded::run(&args, &mut report),
+        Bench::Policies => policies::run(&args, &mut report),
     };
     report.show();
     match outcome {
