@@ -20,7 +20,7 @@ use crate::sampling::{MissRatioCurve, Recording, RecordingError, Size};
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
 use crate::sweep::{Pattern, Removed, Sweep};
-use crate::telemetry::{CacheStats, Miss};
+use crate::telemetry::{CacheStats, Invalidated, Miss};
 use crate::value::{CacheValue, IntoValue};
 
 pub use builder::{BoundedBuilder, CacheBuilder};
@@ -420,7 +420,7 @@ where
         let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
         let shared = &self.space.shared;
         let of = |scopes: &Scopes| vec![scopes.cache(tenant.as_ref(), &self.space.name)];
-        shared.invalidate(of, strength).await
+        shared.invalidate(Invalidated::Cache, of, strength).await
     }
 
     /// What this cache has counted in this process, for all tenants.

@@ -1,6 +1,8 @@
 //! The larder: one for a process. It owns the way to the server and opens caches.
 
 mod builder;
+#[cfg(feature = "metrics")]
+mod export;
 mod groups;
 
 use std::any::{Any, type_name};
@@ -76,6 +78,9 @@ struct Open {
 /// What a larder does with a cache without knowing its types.
 trait View: Send + Sync {
     fn usage(&self) -> NearUsage;
+    /// Whether its weights are bytes.
+    #[cfg(feature = "metrics")]
+    fn weighs_bytes(&self) -> bool;
     fn stats(&self) -> CacheStats;
     fn forget(&self);
     fn forget_tenant(&self, tenant: &Tenant);
@@ -91,6 +96,11 @@ where
 {
     fn usage(&self) -> NearUsage {
         self.near_usage()
+    }
+
+    #[cfg(feature = "metrics")]
+    fn weighs_bytes(&self) -> bool {
+        matches!(self.options.near, NearCapacity::Bytes(_))
     }
 
     fn stats(&self) -> CacheStats {

@@ -352,6 +352,7 @@
 //! | `json` | yes | the JSON codec, [`AnyCache`], and the calls of [`global`] |
 //! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
+//! | `metrics` | no | counters, gauges and times through the `metrics` facade: [the guide](guide::metrics) has the table |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
 //!
 //! # Guarantees, and their limits

@@ -176,6 +176,6 @@ impl<K: Key> Near<K> for Pushed<K> {
 
     fn asked_further(&self) -> u64 {
         let stats = self.cache.stats();
-        stats.remote_hits + stats.stale_hits
+        stats.remote_hits + stats.stale_hits()
     }
 }

@@ -63,6 +63,7 @@ impl Simulation {
             eviction,
             clock: clock.clone(),
             listener: None,
+            evicted: Arc::default(),
         };
         Self {
             engine: Either::new(&kind, capacity),

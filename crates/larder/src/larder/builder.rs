@@ -13,6 +13,7 @@ use crate::load::{Recovery, Watch};
 use crate::remote::{NoRemote, Observer, Pushes, Remote, RemoteState};
 use crate::scope::Scopes;
 use crate::space::Shared;
+use crate::telemetry::{self, Invalidations};
 use crate::tenant::{Accounts, TenantOptions};
 use crate::time::Clock;
 
@@ -96,6 +97,7 @@ impl LarderBuilder {
             .server
             .as_ref()
             .map_or(DEFAULT_TIMEOUT, |s| s.timeout);
+        let remote = telemetry::timed(remote);
         let watch = Arc::new(Watch::new(self.clock.clone(), TRUST));
         let scopes = Scopes::new(config.prefix.clone(), Arc::clone(&watch));
         watch.tells(&scopes);
@@ -128,6 +130,7 @@ impl LarderBuilder {
             gate: Arc::default(),
             runtime: Handle::current(),
             sweeper: Arc::default(),
+            invalidations: Invalidations::default(),
         });
         let larder = Larder {
             inner: Arc::new(Inner {
@@ -142,6 +145,8 @@ impl LarderBuilder {
         if larder.inner.config.require_remote {
             larder.require_remote().await?;
         }
+        #[cfg(feature = "metrics")]
+        larder.export();
         Ok(larder)
     }
 }

@@ -8,6 +8,7 @@ use crate::key::{Tag, Tenant};
 use crate::remote::RemoteError;
 use crate::scope::{Scopes, Strength};
 use crate::sweep::{Erased, Erasure, Range, Sweep};
+use crate::telemetry::Invalidated;
 
 impl Larder {
     /// Invalidates every value of any cache that has this tag; seen from a [`tenant`](Self::tenant),
@@ -60,7 +61,7 @@ impl Larder {
             let scope = |tag| scopes.tag(tenant.as_ref(), tag);
             tags.iter().map(scope).collect()
         };
-        shared.invalidate(of, strength).await
+        shared.invalidate(Invalidated::Tag, of, strength).await
     }
 
     /// Invalidates everything under the larder's prefix, in every cache and for every tenant; seen
@@ -138,7 +139,11 @@ impl Larder {
                 None => scopes.everything(),
             }]
         };
-        shared.invalidate(of, strength).await
+        let what = match tenant {
+            Some(_) => Invalidated::Tenant,
+            None => Invalidated::Everything,
+        };
+        shared.invalidate(what, of, strength).await
     }
 
     /// Invalidates everything that has no tenant, in every cache, and frees the server's memory of it as
@@ -152,7 +157,9 @@ impl Larder {
     pub async fn clear_untenanted(&self) -> Result<Sweep, Error> {
         let shared = &self.inner.shared;
         let of = |scopes: &Scopes| vec![scopes.untenanted()];
-        shared.invalidate(of, Strength::Remove).await?;
+        shared
+            .invalidate(Invalidated::Untenanted, of, Strength::Remove)
+            .await?;
         Ok(shared.sweep(Range::Untenanted))
     }
 

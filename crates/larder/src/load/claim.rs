@@ -126,7 +126,9 @@ where
             }
             // Better than to load what may not be stored.
             Look::Suspect(found) if !call.force && call.takes(&found.outcome) => {
-                self.count(tenant, |counters| counters.stale_hits.up());
+                self.count(tenant, |counters| {
+                    counters.served_stale(found.outcome.source);
+                });
                 return Step::Ends(found);
             }
             Look::Suspect(_) => {

@@ -153,6 +153,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Which of them, in a word: for logs, which need not have the error's own message.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Loader(_) => "error",
+            Self::Panicked(_) => "panic",
+            Self::TimedOut(_) => "timeout",
+            Self::Circular => "circular",
+            Self::Overloaded => "overload",
+            Self::RuntimeGone => "runtime gone",
+        }
+    }
+
     /// The type of the loader's error, where it is one.
     pub(crate) fn error_type(&self) -> Option<TypeId> {
         match self {

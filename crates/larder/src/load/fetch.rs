@@ -256,7 +256,9 @@ where
         if !call.takes(&found.outcome) {
             return None;
         }
-        self.count(at.tenant, |counters| counters.stale_hits.up());
+        self.count(at.tenant, |counters| {
+            counters.served_stale(found.outcome.source);
+        });
         Some(found)
     }
 }

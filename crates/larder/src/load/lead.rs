@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -206,7 +206,9 @@ where
         match kept.filter(|found| task.call.takes(&found.outcome)) {
             Some(found) => {
                 let tenant = lead.key().tenant.as_ref();
-                self.count(tenant, |counters| counters.stale_hits.up());
+                self.count(tenant, |counters| {
+                    counters.served_stale(found.outcome.source);
+                });
                 Ok(found)
             }
             None => Err(failure),
@@ -285,12 +287,22 @@ where
         F: Future<Output = Result<T, E>>,
         E: Display + Send + Sync + 'static,
     {
-        let limit = self.options.load_timeout;
-        match timeout(limit, catch_panic(load)).await {
+        let (limit, began) = (self.options.load_timeout, Instant::now());
+        let outcome = match timeout(limit, catch_panic(load)).await {
             Ok(Ok(Ok(brought))) => Ok(brought),
             Ok(Ok(Err(error))) => Err(Failure::loader(error)),
             Ok(Err(message)) => Err(Failure::Panicked(message)),
             Err(_) => Err(Failure::TimedOut(limit)),
+        };
+        let (took, cache) = (began.elapsed(), self.name.as_str());
+        self.load_times.record(took);
+        match &outcome {
+            Ok(_) => tracing::debug!(target: "larder::load", cache, ?took, "loaded"),
+            Err(failure) => {
+                let reason = failure.kind();
+                tracing::debug!(target: "larder::load", cache, ?took, reason, "a load failed");
+            }
         }
+        outcome
     }
 }

@@ -13,8 +13,10 @@ use parking_lot::RwLock;
 use super::either::Kind;
 use super::listener::Listener;
 use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Stored};
+use crate::bounded::Cause;
 use crate::bounded::policy::policy;
 use crate::bounded::store::{Gone, Item, Store};
+use crate::telemetry::Counter;
 use crate::time::{Clock, Tick};
 
 /// What one shard should hold at least, where there are several.
@@ -27,6 +29,7 @@ pub(crate) struct Chosen<K, V> {
     heeds_hits: bool,
     clock: Clock,
     listener: Option<Arc<Listener<K, V>>>,
+    evicted: Arc<Counter>,
 }
 
 type Shard<K, V> = Store<NearKey<K>, Stored<V>>;
@@ -78,6 +81,7 @@ impl<K, V> Chosen<K, V> {
             heeds_hits,
             clock: kind.clock.clone(),
             listener: kind.listener.clone(),
+            evicted: Arc::clone(&kind.evicted),
         })
     }
 
@@ -88,9 +92,12 @@ impl<K, V> Chosen<K, V> {
 
     /// Called when no lock is held: what left is dropped here.
     fn report(&self, gone: impl IntoIterator<Item = Gone<NearKey<K>, Stored<V>>>) {
-        if let Some(listener) = &self.listener {
-            let now = self.clock.now();
-            for Gone { key, value, cause } in gone {
+        let now = self.clock.now();
+        for Gone { key, value, cause } in gone {
+            if cause == Cause::Capacity {
+                self.evicted.up();
+            }
+            if let Some(listener) = &self.listener {
                 listener.tell(key, value, now, cause);
             }
         }

@@ -9,6 +9,7 @@ use super::listener::Listener;
 use super::quick::Quick;
 use super::{Admission, Engine, NearCapacity, NearKey, NearRef, Stored};
 use crate::bounded::Eviction;
+use crate::telemetry::Counter;
 use crate::time::{Clock, Tick};
 
 /// A cache has one of them for good, so each look at which one it is is foreseen.
@@ -22,6 +23,8 @@ pub(crate) struct Kind<K, V> {
     pub(crate) eviction: Eviction,
     pub(crate) clock: Clock,
     pub(crate) listener: Option<Arc<Listener<K, V>>>,
+    /// Counts what has to make room.
+    pub(crate) evicted: Arc<Counter>,
 }
 
 impl<K: Hash + Eq, V> Either<K, V> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
@@ -11,6 +12,7 @@ use super::either::Kind;
 use super::ghosts::Ghosts;
 use super::{Admission, AsHashed, Engine, NearCapacity, NearKey, NearRef, Stored};
 use crate::bounded::Cause;
+use crate::telemetry::Counter;
 use crate::time::Tick;
 
 /// The share of a shard's capacity above which `quick_cache` refuses an entry without a word.
@@ -34,6 +36,7 @@ pub(crate) struct Quick<K, V> {
     ghosts: Ghosts,
     shards: u64,
     departures: Departures<K, V>,
+    evicted: Arc<Counter>,
 }
 
 /// What one shard should hold at least. The count of shards follows from the capacity and not
@@ -67,6 +70,7 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             ghosts: Ghosts::default(),
             shards: shards.unwrap_or(1),
             departures,
+            evicted: Arc::clone(&kind.evicted),
         }
     }
 
@@ -79,6 +83,7 @@ impl<K: Hash + Eq, V> Quick<K, V> {
             ghosts: Ghosts::default(),
             shards: 1,
             departures,
+            evicted: Arc::clone(&kind.evicted),
         }
     }
 }
@@ -137,6 +142,7 @@ where
             let evicted = evicted.as_ref().hash64();
             // The engine reports the value that was replaced as it does the others.
             if evicted != hash {
+                self.evicted.up();
                 self.ghosts.put(evicted, || self.cache.len());
             }
         }

@@ -110,6 +110,24 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// Which of them, in a word.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn cause(&self) -> &'static str {
+        match self {
+            Self::Disconnected { .. } => "disconnected",
+            Self::Timeout { .. } => "timeout",
+            Self::Overloaded { .. } => "overloaded",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::Refused { .. } => "refused",
+            Self::WrongType { .. } => "wrong_type",
+            Self::TooLarge { .. } | Self::BeyondCapacity { .. } => "too_large",
+            Self::BoundedOtherwise { .. } | Self::Unbounded => "bounds",
+            Self::CursorLost { .. } => "cursor_lost",
+            Self::Pending => "pending",
+            Self::Closed => "closed",
+        }
+    }
+
     /// Whether the same value would be refused again.
     pub(crate) fn refuses_value(&self) -> bool {
         matches!(

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::load::Owed;
 use crate::remote::RemoteError;
 use crate::scope::{Scope, Scopes, Strength};
+use crate::telemetry::Invalidated;
 use crate::wire::Stamp;
 
 /// How much of a stamp stays where its scope is only expired: the id of its removals.
@@ -23,6 +24,7 @@ impl Shared {
     /// Once polled, it runs to its end, whether or not the caller stays.
     pub(crate) async fn invalidate(
         self: &Arc<Self>,
+        what: Invalidated,
         of: impl Fn(&Scopes) -> Vec<Arc<Scope>>,
         strength: Strength,
     ) -> Result<(), Error> {
@@ -40,6 +42,7 @@ impl Shared {
             }
         }
         let scopes = of(&self.scopes);
+        self.invalidations.count(what, scopes.len());
         for scope in &scopes {
             self.scopes.change(scope);
         }

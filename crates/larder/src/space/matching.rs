@@ -9,6 +9,7 @@ use crate::near::NearKey;
 use crate::remote::RemoteError;
 use crate::scope::{Scopes, Strength, names};
 use crate::sweep::{Matching, Pattern, Removed};
+use crate::telemetry::Invalidated;
 use crate::value::CacheValue;
 
 impl<K, V> Space<K, V>
@@ -84,7 +85,9 @@ where
     /// Coarser, and never lost (G6): where the server cannot be reached, it waits.
     async fn clear_instead(&self, tenant: Option<&Tenant>) -> Result<Removed, Error> {
         let of = |scopes: &Scopes| vec![scopes.cache(tenant, &self.name)];
-        self.shared.invalidate(of, Strength::Remove).await?;
+        self.shared
+            .invalidate(Invalidated::Cache, of, Strength::Remove)
+            .await?;
         Ok(Removed {
             is_whole: true,
             ..Removed::default()

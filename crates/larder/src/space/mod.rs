@@ -42,7 +42,7 @@ use crate::remote::{Deadline, Remote};
 use crate::sampling::Sampling;
 use crate::scope::{Borne, Scopes};
 use crate::sweep::Sweeper;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, Invalidations, LoadTimes};
 use crate::tenant::Accounts;
 use crate::time::{Clock, MAX_TTL, Tick};
 use crate::unwind::caught;
@@ -77,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) recovery: Option<Arc<Recovery>>,
     /// What frees the server's memory of what was removed.
     pub(crate) sweeper: Arc<Sweeper>,
+    pub(crate) invalidations: Invalidations,
 }
 
 impl Shared {
@@ -127,6 +128,7 @@ pub(crate) struct Space<K: Hash + Eq, V> {
     pub(crate) counters: Counters,
     /// Told of each lookup once.
     pub(crate) sampling: Sampling,
+    pub(crate) load_times: LoadTimes,
 }
 
 impl<K, V> Space<K, V>
@@ -159,10 +161,12 @@ where
                     eviction: options.eviction,
                     clock: shared.clock.clone(),
                     listener,
+                    evicted: Arc::clone(&counters.near_evicted),
                 };
                 Some(Tier::new(kind, capacity, Arc::clone(&shared.accounts)))
             }
         };
+        let load_times = LoadTimes::of(&name);
         let sampling = Sampling::new(shared.clock.clone(), options.has_curve);
         let (watch, scopes) = if server.is_some() {
             (Arc::clone(&shared.watch), Arc::clone(&shared.scopes))
@@ -190,6 +194,7 @@ where
             refreshes: Resting::new(),
             counters,
             sampling,
+            load_times,
         });
         if space.near.is_some() {
             let runtime = space.shared.runtime.clone();

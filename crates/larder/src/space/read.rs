@@ -89,7 +89,9 @@ where
         let takes = |found: &Found<V>| wanted == Wanted::AlsoStale && call.takes(&found.outcome);
         let stale = stale.filter(takes);
         match &stale {
-            Some(_) => self.count(at.tenant, |counters| counters.stale_hits.up()),
+            Some(found) => self.count(at.tenant, |counters| {
+                counters.served_stale(found.outcome.source);
+            }),
             None => self.count(at.tenant, |counters| counters.missed(why)),
         }
         stale

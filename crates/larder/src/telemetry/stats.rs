@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Counter, HitCounter};
+use crate::outcome::Source;
 
 /// Declares the live counters and their public snapshot from one list, so that none is forgotten.
 macro_rules! counters {
@@ -55,8 +56,10 @@ counters! {
     near_hits: HitCounter,
     /// Fresh answers from the server.
     remote_hits: Counter,
-    /// Answers past their TTL, or not known to be current, from either tier.
-    stale_hits: Counter,
+    /// Answers from memory that were past their TTL, or not known to be current.
+    near_stale_hits: Counter,
+    /// The same from the server.
+    remote_stale_hits: Counter,
     /// Lookups that found nothing stored.
     misses_absent: Counter,
     /// Lookups that found a value whose tenant, cache or tag was invalidated.
@@ -94,6 +97,8 @@ counters! {
     removes: Counter,
     /// Values not kept in the near tier: too large, or their weigher panicked.
     near_refused: Counter,
+    /// Near entries that had to make room for others.
+    near_evicted: Arc<Counter>,
     /// Expired near entries that the sweep freed.
     near_swept: Counter,
     /// Near entries that left without a word to [`on_evicted`](crate::CacheBuilder::on_evicted), since
@@ -122,12 +127,25 @@ impl Counters {
         }
         .up();
     }
+
+    pub(crate) fn served_stale(&self, from: Source) {
+        match from {
+            Source::Remote => &self.remote_stale_hits,
+            _ => &self.near_stale_hits,
+        }
+        .up();
+    }
 }
 
 impl CacheStats {
     /// Lookups that were answered from a tier.
     pub fn hits(&self) -> u64 {
-        self.near_hits + self.remote_hits + self.stale_hits
+        self.near_hits + self.remote_hits + self.stale_hits()
+    }
+
+    /// Answers past their TTL, or not known to be current, from either tier.
+    pub fn stale_hits(&self) -> u64 {
+        self.near_stale_hits + self.remote_stale_hits
     }
 
     /// Lookups that were not.

@@ -130,7 +130,7 @@ async fn during_a_pause_a_stale_value_is_served_without_a_load() {
         );
         assert_eq!(runs.get(), 1);
     }
-    assert_eq!(cache.stats().stale_hits, 3);
+    assert_eq!(cache.stats().stale_hits(), 3);
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -33,7 +33,7 @@ async fn past_the_soft_timeout_a_stale_value_will_do_and_the_load_goes_on() {
     );
     let waited = asked.elapsed();
     assert!(waited >= millis(100) && waited < millis(110), "{waited:?}");
-    assert_eq!(cache.stats().stale_hits, 1);
+    assert_eq!(cache.stats().stale_hits(), 1);
     gate.open();
     eventually("the load is stored", async || {
         get(&cache, 1).await.as_deref() == Some("new")

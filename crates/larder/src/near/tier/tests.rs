@@ -31,6 +31,7 @@ where
         eviction: Eviction::Default,
         clock: clock.clone(),
         listener: None,
+        evicted: Arc::default(),
     };
     (Tier::new(kind, capacity, accounts()), clock)
 }
