@@ -350,6 +350,7 @@
 //! |---|---|---|
 //! | `valkey` | yes | Valkey and Redis as the remote tier |
 //! | `json` | yes | the JSON codec, [`AnyCache`], and the calls of [`global`] |
+//! | `macros` | yes | [`cached`](macro@cached) and [`invalidates`](macro@invalidates) |
 //! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
@@ -417,6 +418,10 @@ mod unwind;
 mod value;
 #[doc(hidden)]
 pub mod wire;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "macros/mod.rs"]
+pub mod __private;
 
 #[cfg(feature = "json")]
 pub use any::{AnyCache, AnyLoadError};
@@ -440,3 +445,10 @@ pub use tenant::{TenantHealth, TenantOptions};
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};
 pub use wire::Codec;
+
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use __private::Invalidation;
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use larder_macros::{cached, invalidates};
