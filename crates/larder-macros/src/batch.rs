@@ -110,7 +110,7 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let item_fn = &cached.function.item;
     let (attributes, visibility) = (&item_fn.attrs, &item_fn.vis);
     let (private, span) = (cached.private(), cached.function.returns_span());
-    let Shape { returns, sharing, .. } = &cached.shape;
+    let Shape { returns, outer, sharing, .. } = &cached.shape;
     let (item, inner) = item(cached);
     let (ids, element) = (&list.argument.ident, list.element);
     let fail = quote!({
@@ -143,6 +143,8 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
         }
     }
     let call = cached.call_uncached(&arguments);
+    let error = quote!(<#returns as #private::Returned<#outer>>::Error);
+    let listed = if list.is_slice { quote!(#ids) } else { quote!(&#ids) };
     let uncached = cached.call_uncached(&cached.forwarded());
     let (pairs, given) = match cached.options.value("by") {
         Some(by) => (
@@ -163,18 +165,20 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
                 #condition
                 #opened
                 let __keys: ::std::vec::Vec<#element> = ::core::iter::Iterator::collect(
-                    ::core::iter::Iterator::cloned(::core::iter::IntoIterator::into_iter(&#ids)),
+                    ::core::iter::Iterator::cloned(::core::iter::IntoIterator::into_iter(#listed)),
                 );
                 let __with = #with;
-                let __found = ::std::boxed::Box::pin(#private::load_many::<_, _, _, _, _, #sharing>(
+                let __found = ::std::boxed::Box::pin(#private::load_many::<_, _, #error, _, _, #sharing>(
                     __cache,
                     &__keys,
                     &__with,
                     |__missing| {
                         #copies
                         async move {
-                            let __brought = #call.await?;
-                            ::core::result::Result::Ok(#pairs)
+                            match #call.await {
+                                ::core::result::Result::Ok(__brought) => ::core::result::Result::Ok(#pairs),
+                                ::core::result::Result::Err(__error) => ::core::result::Result::Err(__error),
+                            }
                         }
                     },
                 )).await?;

@@ -380,9 +380,10 @@ impl Cached {
         if let Some(refresh) = options.value("refresh") {
             call("refresh", refresh_of(refresh, larder)?);
         }
+        let private = self.private();
         let more = options.value("options").map(|more| {
             quote_spanned! {more.span()=>
-                let __builder = ::core::convert::identity::<fn(_) -> _>(#more)(__builder);
+                let __builder = #private::built(__builder, #more);
             }
         });
         Ok(quote!(|__builder| {
@@ -615,7 +616,7 @@ impl Cached {
         quote! {
             #(#attributes)*
             #doc
-            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+            #[allow(unused_variables)]
             #visibility #signature #block
         }
     }

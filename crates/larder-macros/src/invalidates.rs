@@ -131,10 +131,11 @@ fn tasks(options: &Options, function: &Function, larder: &Path) -> Result<TokenS
                 }
                 other => quote!(::core::iter::Iterator::collect(::core::iter::Iterator::map(
                     ::core::iter::IntoIterator::into_iter(#other),
-                    |__key| ::std::borrow::ToOwned::to_owned({
+                    |__key| {
                         use #private::Borrowed as _;
-                        #private::KeyOf(__key).key()
-                    }),
+                        let __key = #private::KeyOf(__key);
+                        ::std::borrow::ToOwned::to_owned(__key.key())
+                    },
                 ))),
             };
             within.extend(quote!(__tasks.push(#private::Task::keys(#cloned, #keys));));
@@ -187,7 +188,8 @@ fn one_key(key: &Expr, function: &Function, larder: &Path) -> Result<TokenStream
             let value = kept_by_caller(key, function);
             Ok(quote_spanned!(key.span()=> {
                 use #private::Borrowed as _;
-                ::std::borrow::ToOwned::to_owned(#private::KeyOf(#value).key())
+                let __key = #private::KeyOf(#value);
+                ::std::borrow::ToOwned::to_owned(__key.key())
             }))
         }
     }

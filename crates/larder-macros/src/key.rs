@@ -53,7 +53,9 @@ impl Key {
             }
         }
         let parts = function.arguments.iter().enumerate();
-        let parts = parts.filter(|(_, argument)| !skipped.contains(&argument.ident));
+        let parts = parts.filter(|(_, argument)| {
+            !skipped.contains(&argument.ident) && !stands_elsewhere(options, argument)
+        });
         let parts: Vec<_> = parts.map(|(at, _)| at).collect();
         for at in &parts {
             let argument = &function.arguments[*at];
@@ -161,7 +163,11 @@ impl Key {
                         let __key = &__key;
                     };
                 }
-                match arguments.as_slice() {
+                let checks = arguments.iter().map(|Argument { ident, ty, .. }| {
+                    // Named by the compiler where it cannot be: each argument by itself.
+                    quote_spanned!(ty.span()=> #private::key_part(&#ident);)
+                });
+                let key = match arguments.as_slice() {
                     [one] => {
                         let (ident, span) = (&one.ident, one.ty.span());
                         match one.referred() {
@@ -173,10 +179,27 @@ impl Key {
                         let parts = several.iter().map(|argument| owned(argument));
                         quote!(let __key = &(#(#parts),*);)
                     }
-                }
+                };
+                quote!(#(#checks)* #key)
             }
         }
     }
+}
+
+/// Whether an argument is in the key's place already: it is where the larder comes from, or the tenant.
+fn stands_elsewhere(options: &Options, argument: &Argument) -> bool {
+    let name = argument.ident.to_string();
+    let is_larder = options.value("larder").is_some_and(|larder| mentions(quote!(#larder), &name));
+    let is_tenant = options.value("tenant").is_some_and(|tenant| match (tenant, text(tenant)) {
+        (_, Some(text)) => text.value() == format!("{{{name}}}"),
+        (Expr::Reference(reference), _) => is_name(&reference.expr, &name),
+        (tenant, None) => is_name(tenant, &name),
+    });
+    is_larder || is_tenant
+}
+
+fn is_name(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::Path(path) if path.path.is_ident(name))
 }
 
 fn owned_type(argument: &Argument) -> TokenStream {

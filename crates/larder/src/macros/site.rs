@@ -109,6 +109,14 @@ pub fn own<T: ?Sized>() -> (TypeId, &'static str) {
     (typeid::of::<T>(), type_name::<T>())
 }
 
+/// Passes a builder through the function of the `options`.
+pub fn built<K, V>(
+    builder: CacheBuilder<K, V>,
+    options: impl FnOnce(CacheBuilder<K, V>) -> CacheBuilder<K, V>,
+) -> CacheBuilder<K, V> {
+    options(builder)
+}
+
 impl Site {
     /// The function's cache in the process-wide larder.
     ///

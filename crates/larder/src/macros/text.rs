@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use crate::key::CacheKey;
+
 /// How long a text may be that is made without an allocation, in bytes.
 const SHORT: usize = 120;
 
@@ -124,6 +126,10 @@ impl fmt::Write for Escaped<'_> {
         Ok(())
     }
 }
+
+/// Nothing: that it compiles says that an argument may be part of a key.
+#[inline]
+pub fn key_part<T: CacheKey + ?Sized>(_: &T) {}
 
 /// An expression that stands for a key: the key itself, or a reference to it.
 #[derive(Debug)]

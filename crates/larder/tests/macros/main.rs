@@ -6,22 +6,29 @@
     clippy::panic,
     clippy::unwrap_used,
     missing_docs,
+    unreachable_pub,
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod batches;
+mod blocking;
 mod errors;
 mod forms;
+mod global;
 mod keys;
 mod options;
 mod writes;
-mod batches;
-mod blocking;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use larder::{Larder, LoadError};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 /// What the functions of these tests return.
@@ -62,13 +69,28 @@ impl From<LoadError<Self>> for DbError {
     }
 }
 
-/// The process-wide larder. Where each test is a process of its own, it is each test's own.
+/// The process-wide larder, on a runtime that outlives each test's.
 pub async fn installed() -> Larder {
     static ONE: OnceCell<Larder> = OnceCell::const_new();
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
     let install = async || {
-        let larder = Larder::in_memory().await.unwrap();
+        let larder = RUNTIME.spawn(Larder::in_memory()).await.unwrap().unwrap();
         larder::global::install(larder.clone()).unwrap();
         larder
     };
     ONE.get_or_init(install).await.clone()
+}
+
+/// How often anything ran, in one test.
+#[derive(Clone, Debug, Default)]
+pub struct Counter(Arc<AtomicU32>);
+
+impl Counter {
+    pub fn up(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
