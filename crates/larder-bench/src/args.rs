@@ -5,12 +5,12 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded [options]
+usage: larder-bench near|macros|remote|batch|stampede|fence|outage|clear|tenants|bounded [options]
 
-  --seconds S      near, remote, batch, bounded: how long each subject of a case is measured, all rounds together
+  --seconds S      near, macros, remote, batch, bounded: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, remote, batch, bounded: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, macros, remote, batch, bounded: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
@@ -27,6 +27,7 @@ usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounde
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     Near,
+    Macros,
     Remote,
     Batch,
     Stampede,
@@ -38,8 +39,9 @@ pub(crate) enum Bench {
 }
 
 impl Bench {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Near,
+        Self::Macros,
         Self::Remote,
         Self::Batch,
         Self::Stampede,
@@ -53,6 +55,7 @@ impl Bench {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Near => "near",
+            Self::Macros => "macros",
             Self::Remote => "remote",
             Self::Batch => "batch",
             Self::Stampede => "stampede",
@@ -68,7 +71,7 @@ impl Bench {
     /// cent.
     fn usual(self) -> (usize, f64) {
         match self {
-            Self::Near => (15, 3.0),
+            Self::Near | Self::Macros => (15, 3.0),
             Self::Remote => (15, 4.5),
             Self::Batch => (15, 6.0),
             Self::Stampede => (15, 0.0),
@@ -83,7 +86,7 @@ impl Bench {
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
+            Self::Near | Self::Macros | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),

@@ -5,7 +5,8 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, GenericArgument, PathArguments, Result, Type};
 
-use crate::cached::{Cached, Stage};
+use crate::cached::Cached;
+use crate::call::Stage;
 use crate::function::{Argument, mentions};
 use crate::shape::Shape;
 
@@ -21,29 +22,59 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
     let list = list_of(cached)?;
     let options = &cached.options;
     for (name, reason) in [
-        ("key", "cannot be said for a batch: each element of the list is a key"),
-        ("tags", "cannot be said for a batch, whose values are stored one by one: use a function of one key"),
-        ("spawn", "is not for a batch: its load runs in its caller's task"),
-        ("refresh", "is not for a batch: its load runs in its caller's task"),
-        ("soft_timeout", "is not for a batch: its load runs in its caller's task"),
-        ("negative_ttl", "is not for a batch: what has no value is left out"),
-        ("in_trait", "is not for a batch: put the attribute on a method of the type's own, and call that one"),
+        (
+            "key",
+            "cannot be said for a batch: each element of the list is a key",
+        ),
+        (
+            "tags",
+            "cannot be said for a batch, whose values are stored one by one: use a function of one key",
+        ),
+        (
+            "spawn",
+            "is not for a batch: its load runs in its caller's task",
+        ),
+        (
+            "refresh",
+            "is not for a batch: its load runs in its caller's task",
+        ),
+        (
+            "soft_timeout",
+            "is not for a batch: its load runs in its caller's task",
+        ),
+        (
+            "negative_ttl",
+            "is not for a batch: what has no value is left out",
+        ),
+        (
+            "in_trait",
+            "is not for a batch: put the attribute on a method of the type's own, and call that one",
+        ),
     ] {
         options.refuse(name, reason)?;
     }
     for argument in &cached.function.arguments {
         let name = &argument.ident;
         let is_skipped = options.names("skip").contains(name);
-        if argument.ident != list.argument.ident && !is_skipped && !in_tenant(cached, &name.to_string()) {
+        if argument.ident != list.argument.ident
+            && !is_skipped
+            && !in_tenant(cached, &name.to_string())
+        {
             return Err(Error::new(
                 argument.ty.span(),
-                format!("`{name}` is no part of the keys, which are the elements of `{}`: `skip({name})`, or \
-                         make it the `tenant`", list.argument.ident),
+                format!(
+                    "`{name}` is no part of the keys, which are the elements of `{}`: `skip({name})`, or \
+                         make it the `tenant`",
+                    list.argument.ident
+                ),
             ));
         }
     }
     if !cached.function.is_async() {
-        return Err(Error::new(cached.function.name().span(), "a batch needs an async function"));
+        return Err(Error::new(
+            cached.function.name().span(),
+            "a batch needs an async function",
+        ));
     }
     let main = main(cached, &list)?;
     let (site, uncached) = (cached.site_item(), cached.uncached_item());
@@ -64,18 +95,23 @@ fn list_of(cached: &Cached) -> Result<List<'_>> {
         return Err(Error::new_spanned(cached.options.value("batch"), message));
     };
     let mut arguments = cached.function.arguments.iter().enumerate();
-    let Some((at, argument)) = arguments.find(|(_, argument)| path.path.is_ident(&argument.ident)) else {
+    let Some((at, argument)) = arguments.find(|(_, argument)| path.path.is_ident(&argument.ident))
+    else {
         return Err(Error::new_spanned(path, "there is no such argument"));
     };
     let element = match (&argument.ty, argument.referred()) {
         (_, Some(Type::Slice(slice))) => Some((&*slice.elem, true)),
-        (Type::Path(path), _) => path.path.segments.last().and_then(|last| match &last.arguments {
-            PathArguments::AngleBracketed(arguments) => match arguments.args.first() {
-                Some(GenericArgument::Type(element)) => Some((element, false)),
+        (Type::Path(path), _) => path
+            .path
+            .segments
+            .last()
+            .and_then(|last| match &last.arguments {
+                PathArguments::AngleBracketed(arguments) => match arguments.args.first() {
+                    Some(GenericArgument::Type(element)) => Some((element, false)),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
-        }),
+            }),
         _ => None,
     };
     let Some((element, is_slice)) = element else {
@@ -110,18 +146,27 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let item_fn = &cached.function.item;
     let (attributes, visibility) = (&item_fn.attrs, &item_fn.vis);
     let (private, span) = (cached.private(), cached.function.returns_span());
-    let Shape { returns, outer, sharing, .. } = &cached.shape;
+    let Shape {
+        returns,
+        outer,
+        sharing,
+        ..
+    } = &cached.shape;
     let (item, inner) = item(cached);
     let (ids, element) = (&list.argument.ident, list.element);
     let fail = quote!({
         __site.tell(&__error);
-        break '__cached
+        break '__cached;
     });
-    let opened = cached.opened(&quote!(#element, <#item as #private::Held<#inner>>::Value), &fail)?;
+    let opened = cached.opened(
+        &quote!(#element, <#item as #private::Held<#inner>>::Value),
+        &fail,
+    )?;
     let with = cached.with(Stage::Hit)?;
-    let condition = cached.options.value("condition").map(|condition| {
-        quote_spanned!(condition.span()=> if !(#condition) { break '__cached; })
-    });
+    let condition = cached
+        .options
+        .value("condition")
+        .map(|condition| quote_spanned!(condition.span()=> if !(#condition) { break '__cached; }));
     // Called once for what is missing, and again for what another call did not bring: so each call has
     // arguments of its own.
     let mut copies = TokenStream::new();
@@ -133,7 +178,9 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
             arguments[before + at] = if list.is_slice {
                 quote!(&__missing)
             } else {
-                quote!(::core::iter::Iterator::collect(::core::iter::IntoIterator::into_iter(__missing)))
+                quote!(::core::iter::Iterator::collect(
+                    ::core::iter::IntoIterator::into_iter(__missing)
+                ))
             };
         } else if argument.is_mutable() {
             let message = "a batch may load several times, and cannot borrow what may change";
@@ -144,7 +191,11 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     }
     let call = cached.call_uncached(&arguments);
     let error = quote!(<#returns as #private::Returned<#outer>>::Error);
-    let listed = if list.is_slice { quote!(#ids) } else { quote!(&#ids) };
+    let listed = if list.is_slice {
+        quote!(#ids)
+    } else {
+        quote!(&#ids)
+    };
     let uncached = cached.call_uncached(&cached.forwarded());
     let (pairs, given) = match cached.options.value("by") {
         Some(by) => (
@@ -207,12 +258,17 @@ fn invalidate(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let doc = cached.doc("Removes the values of these keys. It does nothing until it is awaited.");
     let receiver = cached.function.has_self().then(|| quote!(&self,));
     let others = cached.function.arguments.iter();
-    let others = others.filter(|other| other.ident != *ids && in_tenant(cached, &other.ident.to_string()));
+    let others =
+        others.filter(|other| other.ident != *ids && in_tenant(cached, &other.ident.to_string()));
     let others = others.map(|Argument { ident, ty, .. }| quote!(, #ident: #ty));
     let inputs = quote!(#receiver #ids: &[#element] #(#others)*);
     let generics = cached.function.generics_for(&quote!(#inputs #value));
     let clause = &generics.where_clause;
-    let handle = if cached.options.value("cache").is_some_and(|cache| crate::options::text(cache).is_none()) {
+    let handle = if cached
+        .options
+        .value("cache")
+        .is_some_and(|cache| crate::options::text(cache).is_none())
+    {
         TokenStream::new()
     } else {
         cached.handle_of(&quote!(#element), &value)?

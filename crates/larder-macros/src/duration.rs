@@ -13,10 +13,16 @@ const LONGEST: u64 = 10 * 8766 * 3_600_000;
 pub(crate) fn parse(text: &LitStr) -> Result<u64> {
     let millis = millis(&text.value()).map_err(|problem| {
         let value = text.value();
-        Error::new(text.span(), format!("{value:?} is no time: {problem}; allowed are {ALLOWED}"))
+        Error::new(
+            text.span(),
+            format!("{value:?} is no time: {problem}; allowed are {ALLOWED}"),
+        )
     })?;
     if millis > LONGEST {
-        return Err(Error::new(text.span(), "longer than the ten years that are allowed"));
+        return Err(Error::new(
+            text.span(),
+            "longer than the ten years that are allowed",
+        ));
     }
     Ok(millis)
 }
@@ -33,10 +39,14 @@ fn millis(text: &str) -> std::result::Result<u64, String> {
     }
     let mut sum = 0_u64;
     while !rest.is_empty() {
-        let digits = rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|char: char| !char.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at(digits);
         let after = after.trim_start();
-        let letters = after.find(|char: char| !char.is_alphabetic()).unwrap_or(after.len());
+        let letters = after
+            .find(|char: char| !char.is_alphabetic())
+            .unwrap_or(after.len());
         let (unit, next) = after.split_at(letters);
         if number.is_empty() {
             return Err(format!("{rest:?} does not begin with a whole number"));
@@ -45,7 +55,10 @@ fn millis(text: &str) -> std::result::Result<u64, String> {
             return Err(format!("{number} has no unit"));
         }
         let each = unit_of(unit).ok_or_else(|| format!("{unit:?} is no unit"))?;
-        let part = number.parse().ok().and_then(|number: u64| number.checked_mul(each));
+        let part = number
+            .parse()
+            .ok()
+            .and_then(|number: u64| number.checked_mul(each));
         sum = part
             .and_then(|part| sum.checked_add(part))
             .ok_or_else(|| format!("{number} {unit} is too much"))?;

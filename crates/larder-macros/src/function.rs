@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Generics, ItemFn, Pat, ReceiverKind, Result, ReturnType, Safety,
-    Type, WherePredicate,
+    Attribute, Error, FnArg, GenericParam, Generics, ItemFn, Pat, ReceiverKind, Result, ReturnType,
+    Safety, Type, WherePredicate,
 };
 
 /// A function or method with a body.
@@ -41,9 +41,10 @@ impl Argument {
     /// Whether there are references or lifetimes in it, but for one around it.
     pub(crate) fn borrows_within(&self) -> bool {
         let within = self.referred().unwrap_or(&self.ty);
-        any_token(within.to_token_stream(), &|token| {
-            matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), '&' | '\''))
-        })
+        any_token(
+            within.to_token_stream(),
+            &|token| matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), '&' | '\'')),
+        )
     }
 }
 
@@ -53,7 +54,8 @@ impl Function {
         if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone())
             && method.default.is_none()
         {
-            let message = format!("`{attribute}` needs the function's body: put it on the implementation");
+            let message =
+                format!("`{attribute}` needs the function's body: put it on the implementation");
             return Err(Error::new(method.sig.ident.span(), message));
         }
         let Ok(item) = syn::parse2::<ItemFn>(item) else {
@@ -62,10 +64,16 @@ impl Function {
         };
         let signature = &item.sig;
         if let Some(constness) = &signature.constness {
-            return Err(Error::new(constness.span(), "a `const fn` can use no cache"));
+            return Err(Error::new(
+                constness.span(),
+                "a `const fn` can use no cache",
+            ));
         }
         if let Safety::Unsafe(token) = &signature.safety {
-            return Err(Error::new(token.span(), format!("`{attribute}` is not for `unsafe` functions")));
+            return Err(Error::new(
+                token.span(),
+                format!("`{attribute}` is not for `unsafe` functions"),
+            ));
         }
         if let Some(variadic) = &signature.variadic {
             return Err(Error::new(variadic.span(), "the arguments must be known"));
@@ -136,15 +144,19 @@ impl Function {
     /// The inputs with a name for each, for a function that passes them on.
     pub(crate) fn inputs(&self) -> TokenStream {
         let receiver = self.item.sig.receiver().map(|receiver| quote!(#receiver,));
-        let arguments = self.arguments.iter().map(|Argument { ident, ty, .. }| quote!(#ident: #ty));
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|Argument { ident, ty, .. }| quote!(#ident: #ty));
         quote!(#receiver #(#arguments),*)
     }
 
     /// The type and const parameters as arguments, where they can be said.
     pub(crate) fn turbofish(&self) -> TokenStream {
-        let hidden = self.arguments.iter().any(|argument| {
-            mentions(argument.ty.to_token_stream(), "impl")
-        });
+        let hidden = self
+            .arguments
+            .iter()
+            .any(|argument| mentions(argument.ty.to_token_stream(), "impl"));
         let mut parameters = Vec::new();
         for parameter in &self.item.sig.generics.params {
             match parameter {
@@ -168,9 +180,14 @@ impl Function {
             let before = needed.len();
             for parameter in &generics.params {
                 let name = name_of(parameter);
-                let within = generics.params.iter().filter(|other| needed.contains(&name_of(other)));
+                let within = generics
+                    .params
+                    .iter()
+                    .filter(|other| needed.contains(&name_of(other)));
                 let asked = mentions(tokens.clone(), &name)
-                    || within.clone().any(|other| mentions(other.to_token_stream(), &name));
+                    || within
+                        .clone()
+                        .any(|other| mentions(other.to_token_stream(), &name));
                 if asked && !needed.contains(&name) {
                     needed.push(name);
                 }
@@ -180,8 +197,15 @@ impl Function {
             }
         }
         let dropped: Vec<String> = generics.params.iter().map(name_of).collect();
-        let dropped: Vec<_> = dropped.into_iter().filter(|name| !needed.contains(name)).collect();
-        generics.params = generics.params.into_iter().filter(|it| needed.contains(&name_of(it))).collect();
+        let dropped: Vec<_> = dropped
+            .into_iter()
+            .filter(|name| !needed.contains(name))
+            .collect();
+        generics.params = generics
+            .params
+            .into_iter()
+            .filter(|it| needed.contains(&name_of(it)))
+            .collect();
         if let Some(clause) = &mut generics.where_clause {
             let keep = |predicate: &WherePredicate| {
                 let tokens = predicate.to_token_stream();
@@ -196,7 +220,9 @@ impl Function {
     pub(crate) fn shared_attributes(&self) -> impl Iterator<Item = &Attribute> {
         let attributes = self.item.attrs.iter();
         attributes.filter(|attribute| {
-            ["cfg", "allow", "expect"].iter().any(|name| attribute.path().is_ident(name))
+            ["cfg", "allow", "expect"]
+                .iter()
+                .any(|name| attribute.path().is_ident(name))
         })
     }
 }

@@ -15,7 +15,16 @@ use crate::shape::Said;
 const KNOWN: Known = Known {
     attribute: "invalidates",
     values: &[
-        "cache", "key", "keys", "pattern", "patterns", "tags", "tenants", "tenant", "larder", "condition",
+        "cache",
+        "key",
+        "keys",
+        "pattern",
+        "patterns",
+        "tags",
+        "tenants",
+        "tenant",
+        "larder",
+        "condition",
         "crate",
     ],
     switches: &["all"],
@@ -38,12 +47,20 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     let item = &function.item;
     let (attributes, visibility, signature) = (&item.attrs, &item.vis, &item.sig);
     let (block, returns, name) = (&item.block, &function.returns, function.name().to_string());
-    let condition = options.value("condition").map_or_else(|| quote!(true), |it| quote!(#it));
+    let condition = options
+        .value("condition")
+        .map_or_else(|| quote!(true), |it| quote!(#it));
     let private = quote!(#larder::__private);
     let (run, end) = if function.is_async() {
-        (quote!((async move #block).await), quote!(#private::all(#name, __tasks).await))
+        (
+            quote!((async move #block).await),
+            quote!(#private::all(#name, __tasks).await),
+        )
     } else {
-        (quote!((move || -> #returns #block)()), quote!(#private::all_blocking(#name, __tasks)))
+        (
+            quote!((move || -> #returns #block)()),
+            quote!(#private::all_blocking(#name, __tasks)),
+        )
     };
     Ok(quote! {
         #(#attributes)*
@@ -127,7 +144,10 @@ fn tasks(options: &Options, function: &Function, larder: &Path) -> Result<TokenS
                     quote!(::std::vec![#(#keys),*])
                 }
                 Expr::Lit(_) => {
-                    return Err(Error::new_spanned(keys, "a list of keys is wanted; for one, say `key`"));
+                    return Err(Error::new_spanned(
+                        keys,
+                        "a list of keys is wanted; for one, say `key`",
+                    ));
                 }
                 other => quote!(::core::iter::Iterator::collect(::core::iter::Iterator::map(
                     ::core::iter::IntoIterator::into_iter(#other),
@@ -142,7 +162,9 @@ fn tasks(options: &Options, function: &Function, larder: &Path) -> Result<TokenS
         }
         if let Some(pattern) = options.value("pattern") {
             let pattern = string(pattern, function, larder)?;
-            within.extend(quote!(__tasks.push(#private::Task::patterns(#cloned, ::std::vec![#pattern]));));
+            within.extend(
+                quote!(__tasks.push(#private::Task::patterns(#cloned, ::std::vec![#pattern]));),
+            );
         }
         if let Some(patterns) = options.value("patterns") {
             let patterns = strings(patterns, function, larder)?;
@@ -212,7 +234,12 @@ fn companion(call: &Expr) -> Result<Expr> {
                     *name = named(name);
                 }
             }
-            other => return Err(Error::new_spanned(other, "the name of a cached function is wanted")),
+            other => {
+                return Err(Error::new_spanned(
+                    other,
+                    "the name of a cached function is wanted",
+                ));
+            }
         },
         _ => {}
     }
@@ -236,7 +263,8 @@ fn succeeds(options: &Options, function: &Function, larder: &Path) -> Result<Tok
                 ));
             }
             if mentions(quote!(#returns), "impl") {
-                let message = "the return type needs a name, so that it can be seen what a success is";
+                let message =
+                    "the return type needs a name, so that it can be seen what a success is";
                 return Err(Error::new(span, message));
             }
             (

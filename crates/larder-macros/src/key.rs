@@ -48,8 +48,16 @@ impl Key {
         }
         for name in skipped {
             let is_self = name == "self" && function.has_self();
-            if !is_self && !function.arguments.iter().any(|argument| argument.named && argument.ident == *name) {
-                return Err(Error::new(name.span(), format!("there is no argument `{name}`")));
+            if !is_self
+                && !function
+                    .arguments
+                    .iter()
+                    .any(|argument| argument.named && argument.ident == *name)
+            {
+                return Err(Error::new(
+                    name.span(),
+                    format!("there is no argument `{name}`"),
+                ));
             }
         }
         let parts = function.arguments.iter().enumerate();
@@ -77,7 +85,8 @@ impl Key {
             }
         }
         if parts.len() > MOST {
-            let message = format!("a key of more than {MOST} arguments: say the `key`, or `skip` some");
+            let message =
+                format!("a key of more than {MOST} arguments: say the `key`, or `skip` some");
             return Err(Error::new(function.name().span(), message));
         }
         Ok(Self::Arguments(parts))
@@ -87,7 +96,9 @@ impl Key {
     pub(crate) fn names(&self, function: &Function) -> Option<String> {
         match self {
             Self::Arguments(parts) => {
-                let names = parts.iter().map(|at| function.arguments[*at].ident.to_string());
+                let names = parts
+                    .iter()
+                    .map(|at| function.arguments[*at].ident.to_string());
                 Some(names.collect::<Vec<_>>().join(","))
             }
             _ => None,
@@ -110,7 +121,10 @@ impl Key {
             Self::Expr(_) => None,
             Self::Arguments(parts) => {
                 let of = |at: &usize| owned_type(&function.arguments[*at]);
-                if parts.iter().any(|at| function.arguments[*at].borrows_within()) {
+                if parts
+                    .iter()
+                    .any(|at| function.arguments[*at].borrows_within())
+                {
                     return Some(quote!(#larder::key::AnyKey));
                 }
                 match parts.as_slice() {
@@ -126,7 +140,12 @@ impl Key {
 
     /// Statements that bind `__key` to a reference to it. `fail` is what happens where it cannot be written,
     /// and may name the `__error`.
-    pub(crate) fn statements(&self, function: &Function, larder: &Path, fail: &TokenStream) -> TokenStream {
+    pub(crate) fn statements(
+        &self,
+        function: &Function,
+        larder: &Path,
+        fail: &TokenStream,
+    ) -> TokenStream {
         let private = quote!(#larder::__private);
         match self {
             Self::Template(template) => {
@@ -146,7 +165,9 @@ impl Key {
             Self::Arguments(parts) => {
                 let arguments: Vec<_> = parts.iter().map(|at| &function.arguments[*at]).collect();
                 if arguments.iter().any(|argument| argument.borrows_within()) {
-                    let parts = arguments.iter().map(|Argument { ident, .. }| quote!(&#ident));
+                    let parts = arguments
+                        .iter()
+                        .map(|Argument { ident, .. }| quote!(&#ident));
                     // One alone is itself, not a list of one.
                     let whole = match arguments.as_slice() {
                         [one] => {
@@ -189,12 +210,16 @@ impl Key {
 /// Whether an argument is in the key's place already: it is where the larder comes from, or the tenant.
 fn stands_elsewhere(options: &Options, argument: &Argument) -> bool {
     let name = argument.ident.to_string();
-    let is_larder = options.value("larder").is_some_and(|larder| mentions(quote!(#larder), &name));
-    let is_tenant = options.value("tenant").is_some_and(|tenant| match (tenant, text(tenant)) {
-        (_, Some(text)) => text.value() == format!("{{{name}}}"),
-        (Expr::Reference(reference), _) => is_name(&reference.expr, &name),
-        (tenant, None) => is_name(tenant, &name),
-    });
+    let is_larder = options
+        .value("larder")
+        .is_some_and(|larder| mentions(quote!(#larder), &name));
+    let is_tenant = options
+        .value("tenant")
+        .is_some_and(|tenant| match (tenant, text(tenant)) {
+            (_, Some(text)) => text.value() == format!("{{{name}}}"),
+            (Expr::Reference(reference), _) => is_name(&reference.expr, &name),
+            (tenant, None) => is_name(tenant, &name),
+        });
     is_larder || is_tenant
 }
 

@@ -1,12 +1,20 @@
 //! The attributes of [larder](https://docs.rs/larder): [`macro@cached`] and [`macro@invalidates`]. Use them
 //! from there, as `#[larder::cached]` and `#[larder::invalidates]`: what they write calls that crate.
 
+#![allow(
+    clippy::single_match_else,
+    reason = "two arms of tokens are read side by side"
+)]
+
 mod batch;
 mod cached;
+mod call;
+mod companions;
 mod duration;
 mod function;
 mod invalidates;
 mod key;
+mod open;
 mod options;
 mod shape;
 mod template;

@@ -66,7 +66,11 @@ impl Known {
                 Part::Call(call) => options.calls.push(call),
                 Part::Named(name, given) => {
                     let span = name.span();
-                    if options.given.insert(name.to_string(), (span, given)).is_some() {
+                    if options
+                        .given
+                        .insert(name.to_string(), (span, given))
+                        .is_some()
+                    {
                         return Err(Error::new(span, format!("`{name}` is said twice")));
                     }
                 }
@@ -110,7 +114,10 @@ impl Known {
             return Err(Error::new(name.span(), self.unknown(&text)));
         }
         if !input.peek(Token![=]) {
-            return Err(Error::new(name.span(), format!("`{name}` takes a value: `{name} = …`")));
+            return Err(Error::new(
+                name.span(),
+                format!("`{name}` takes a value: `{name} = …`"),
+            ));
         }
         input.parse::<Token![=]>()?;
         let given = if knows(self.types) {
@@ -126,7 +133,9 @@ impl Known {
             return false;
         };
         let name = name.to_string();
-        [self.values, self.switches, self.lists, self.types].iter().any(|names| names.contains(&name.as_str()))
+        [self.values, self.switches, self.lists, self.types]
+            .iter()
+            .any(|names| names.contains(&name.as_str()))
     }
 
     fn call(&self, input: ParseStream<'_>) -> Result<Part> {
@@ -134,20 +143,32 @@ impl Known {
         if self.calls {
             let call: Expr = input.parse()?;
             return match call {
-                Expr::Call(ExprCall { .. }) | Expr::MethodCall(ExprMethodCall { .. }) => Ok(Part::Call(call)),
+                Expr::Call(ExprCall { .. }) | Expr::MethodCall(ExprMethodCall { .. }) => {
+                    Ok(Part::Call(call))
+                }
                 _ => Err(Error::new(
                     begins,
-                    format!("neither an option nor a call of a cached function, as in `user(id)`: {}", self.all()),
+                    format!(
+                        "neither an option nor a call of a cached function, as in `user(id)`: {}",
+                        self.all()
+                    ),
                 )),
             };
         }
-        Err(Error::new(begins, format!("this is no option: {}", self.all())))
+        Err(Error::new(
+            begins,
+            format!("this is no option: {}", self.all()),
+        ))
     }
 
     fn unknown(&self, name: &str) -> String {
         let near = self.names().find(|known| is_near(known, name));
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        format!("`{}` has no option `{name}`{hint}\n{}", self.attribute, self.all())
+        format!(
+            "`{}` has no option `{name}`{hint}\n{}",
+            self.attribute,
+            self.all()
+        )
     }
 
     fn all(&self) -> String {
@@ -167,7 +188,12 @@ fn is_near(known: &str, name: &str) -> bool {
     let (known, name): (Vec<_>, Vec<_>) = (known.chars().collect(), name.chars().collect());
     let begin = known.iter().zip(&name).take_while(|(a, b)| a == b).count();
     let (known, name) = (&known[begin..], &name[begin..]);
-    let end = known.iter().rev().zip(name.iter().rev()).take_while(|(a, b)| a == b).count();
+    let end = known
+        .iter()
+        .rev()
+        .zip(name.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     known.len() - end <= 1 && name.len() - end <= 1 && begin + end > 1
 }
 
@@ -208,7 +234,10 @@ impl Options {
         match self.value("crate") {
             None => Ok(syn::parse_quote!(::larder)),
             Some(Expr::Path(path)) => Ok(path.path.clone()),
-            Some(other) => Err(Error::new_spanned(other, "the path to larder: `crate = my::larder`")),
+            Some(other) => Err(Error::new_spanned(
+                other,
+                "the path to larder: `crate = my::larder`",
+            )),
         }
     }
 
@@ -229,7 +258,9 @@ impl Options {
             return Ok(Some(Time::Millis(duration::parse(text)?)));
         }
         if let Expr::Lit(literal) = value {
-            let message = format!("`{name}` is a time: a text such as \"5m\", or an expression that is a `Duration`");
+            let message = format!(
+                "`{name}` is a time: a text such as \"5m\", or an expression that is a `Duration`"
+            );
             return Err(Error::new_spanned(literal, message));
         }
         Ok(Some(Time::Expr(quote!(#value))))
@@ -254,7 +285,10 @@ impl Time {
 /// The text that an expression is.
 pub(crate) fn text(value: &Expr) -> Option<&LitStr> {
     match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text),
         _ => None,
     }
 }
@@ -271,13 +305,19 @@ pub(crate) fn string(value: &Expr, function: &Function, larder: &Path) -> Result
 pub(crate) fn strings(value: &Expr, function: &Function, larder: &Path) -> Result<TokenStream> {
     match value {
         Expr::Array(array) => {
-            let strings = array.elems.iter().map(|element| string(element, function, larder));
+            let strings = array
+                .elems
+                .iter()
+                .map(|element| string(element, function, larder));
             let strings = strings.collect::<Result<Vec<_>>>()?;
             Ok(quote!(::std::vec![#(#strings),*]))
         }
         Expr::Lit(literal) => {
             let shown = quote!(#literal);
-            Err(Error::new_spanned(literal, format!("a list is wanted: `[{shown}]`")))
+            Err(Error::new_spanned(
+                literal,
+                format!("a list is wanted: `[{shown}]`"),
+            ))
         }
         _ => Ok(quote! {
             ::core::iter::Iterator::collect::<::std::vec::Vec<::std::string::String>>(

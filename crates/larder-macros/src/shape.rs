@@ -27,7 +27,10 @@ impl Said {
             if said.is_result {
                 return Err(wrong());
             }
-            return Ok(Self { is_result: true, ..said });
+            return Ok(Self {
+                is_result: true,
+                ..said
+            });
         }
         let inner = match (ty, generic(ty)) {
             (Type::Infer(_), _) => 0,
@@ -82,7 +85,10 @@ impl Shape {
     pub(crate) fn of(function: &Function, said: Option<Said>, larder: &Path) -> Result<Self> {
         let (ty, span) = (&function.returns, function.returns_span());
         if mentions(quote!(#ty), "impl") {
-            return Err(Error::new(span, "a cached value needs a type that can be named"));
+            return Err(Error::new(
+                span,
+                "a cached value needs a type that can be named",
+            ));
         }
         if matches!(ty, Type::Reference(_)) {
             return Err(Error::new(
@@ -144,7 +150,12 @@ impl Shape {
 
     /// What the cache holds.
     pub(crate) fn value(&self, larder: &Path) -> TokenStream {
-        let Self { returns, outer, inner, .. } = self;
+        let Self {
+            returns,
+            outer,
+            inner,
+            ..
+        } = self;
         quote!(#larder::__private::ValueOf<#returns, #outer, #inner>)
     }
 }

@@ -15,7 +15,10 @@ pub(crate) struct Template {
 enum Piece {
     Literal(String),
     /// An argument or one of its fields.
-    Value { root: String, path: TokenStream },
+    Value {
+        root: String,
+        path: TokenStream,
+    },
 }
 
 impl Template {
@@ -32,7 +35,11 @@ impl Template {
                     chars.next();
                     literal.push(char);
                 }
-                '}' => return wrong("a `}` without its `{`; for the character itself write `}}`".into()),
+                '}' => {
+                    return wrong(
+                        "a `}` without its `{`; for the character itself write `}}`".into(),
+                    );
+                }
                 '{' => {
                     let mut name = String::new();
                     loop {
@@ -41,7 +48,8 @@ impl Template {
                             Some(char) => name.push(char),
                             None => {
                                 return wrong(
-                                    "a `{` without its `}`; for the character itself write `{{`".into(),
+                                    "a `{` without its `}`; for the character itself write `{{`"
+                                        .into(),
                                 );
                             }
                         }
@@ -68,7 +76,10 @@ impl Template {
 
     /// Whether there is an argument in it.
     pub(crate) fn is_constant(&self) -> bool {
-        !self.pieces.iter().any(|piece| matches!(piece, Piece::Value { .. }))
+        !self
+            .pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Value { .. }))
     }
 
     /// The arguments in it.
@@ -84,7 +95,9 @@ impl Template {
         let mut text = quote_spanned!(self.span=> #larder::__private::Text::new());
         for (at, piece) in self.pieces.iter().enumerate() {
             let rest = &self.pieces[at + 1..];
-            let more = rest.iter().any(|piece| matches!(piece, Piece::Value { .. }));
+            let more = rest
+                .iter()
+                .any(|piece| matches!(piece, Piece::Value { .. }));
             match (piece, rest.first()) {
                 (Piece::Literal(literal), _) => text = quote!(#text.literal(#literal)),
                 (Piece::Value { path, .. }, Some(Piece::Literal(next))) if more => {
@@ -122,8 +135,12 @@ fn value_of(name: &str, span: Span, function: &Function) -> Result<Piece> {
     };
     let mut parts = name.split('.');
     let root = parts.next().unwrap_or_default().to_owned();
-    if !function.names().any(|known| known == root) && !(root == "self" && function.has_self()) {
-        return Err(Error::new(span, format!("`{{{name}}}` names no argument: {}", known())));
+    let is_self = root == "self" && function.has_self();
+    if !is_self && !function.names().any(|known| known == root) {
+        return Err(Error::new(
+            span,
+            format!("`{{{name}}}` names no argument: {}", known()),
+        ));
     }
     let mut path = match root.as_str() {
         "self" => quote_spanned!(span=> self),

@@ -349,7 +349,10 @@ impl Larder {
     {
         let by = (by, TypeId::of::<Cache<K, V>>());
         let kept = self.inner.remembered.read();
-        if let Some(cache) = kept.get(&by).and_then(|kept| kept.downcast_ref::<Cache<K, V>>()) {
+        if let Some(cache) = kept
+            .get(&by)
+            .and_then(|kept| kept.downcast_ref::<Cache<K, V>>())
+        {
             return Ok(cache.viewed(self.tenant.clone()));
         }
         drop(kept);

@@ -385,6 +385,10 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "macros/mod.rs"]
+pub mod __private;
 #[cfg(feature = "json")]
 mod any;
 mod batch;
@@ -418,10 +422,6 @@ mod unwind;
 mod value;
 #[doc(hidden)]
 pub mod wire;
-#[cfg(feature = "macros")]
-#[doc(hidden)]
-#[path = "macros/mod.rs"]
-pub mod __private;
 
 #[cfg(feature = "json")]
 pub use any::{AnyCache, AnyLoadError};

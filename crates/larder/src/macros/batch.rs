@@ -35,13 +35,14 @@ impl<K, T> Pair for (K, T) {
     }
 }
 
+/// What the keys and the values of `C` are in the cache.
+type Pairs<C, const INNER: u8> = Vec<(
+    <<C as IntoIterator>::Item as Pair>::Key,
+    Arc<<<<C as IntoIterator>::Item as Pair>::Item as Held<INNER>>::Value>,
+)>;
+
 /// What a function brought, as the cache takes it.
-pub fn pairs<C, const INNER: u8>(
-    brought: C,
-) -> Vec<(
-    <C::Item as Pair>::Key,
-    Arc<<<C::Item as Pair>::Item as Held<INNER>>::Value>,
-)>
+pub fn pairs<C, const INNER: u8>(brought: C) -> Pairs<C, INNER>
 where
     C: IntoIterator,
     C::Item: Pair,

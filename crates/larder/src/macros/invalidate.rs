@@ -120,9 +120,11 @@ impl Task {
         V: CacheValue,
     {
         Self(Box::pin(async move {
-            let removals = patterns.iter().map(|pattern| cache.remove_matching(pattern));
-            let done = join_all(removals).await.into_iter();
-            done.map(|removed| removed.map(drop)).collect()
+            let removals = patterns
+                .iter()
+                .map(|pattern| cache.remove_matching(pattern));
+            let mut done = join_all(removals).await.into_iter();
+            done.try_for_each(|removed| removed.map(drop))
         }))
     }
 
@@ -148,8 +150,8 @@ impl Task {
         Self(Box::pin(async move {
             let larder = larder.ok_or(Error::NotInstalled)?;
             let views: Vec<_> = tenants.iter().map(|tenant| larder.tenant(tenant)).collect();
-            let done = join_all(views.iter().map(Larder::clear)).await.into_iter();
-            done.map(|cleared| cleared.map(drop)).collect()
+            let mut done = join_all(views.iter().map(Larder::clear)).await.into_iter();
+            done.try_for_each(|cleared| cleared.map(drop))
         }))
     }
 }

@@ -209,7 +209,9 @@ where
     let found = {
         let (call, with) = (&mut call, &with);
         let entry = with.entry(&cache, &key);
-        entry.lookup_or_load_with(move |_| call.load::<R, OUTER, INNER>(with)).await
+        entry
+            .lookup_or_load_with(move |_| call.load::<R, OUTER, INNER>(with))
+            .await
     };
     match found {
         Ok(found) => R::ok(Held::of(found.value)),

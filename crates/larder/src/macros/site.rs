@@ -165,7 +165,12 @@ impl Site {
             };
             match place.set(node) {
                 // It is there now.
-                Ok(()) => return self.slot.find(generation, self.of.0).map_err(|_| Error::Closed),
+                Ok(()) => {
+                    return self
+                        .slot
+                        .find(generation, self.of.0)
+                        .map_err(|_| Error::Closed);
+                }
                 Err(refused) => node = refused,
             }
         }
@@ -219,7 +224,10 @@ impl Site {
 
     /// `app.users.user`: the modules, the type where it is a method, and the function.
     fn path(&self) -> String {
-        let mut within = self.here.strip_suffix("::__larder_here").unwrap_or(self.here);
+        let mut within = self
+            .here
+            .strip_suffix("::__larder_here")
+            .unwrap_or(self.here);
         while let Some(around) = within.strip_suffix("::{{closure}}") {
             within = around;
         }

@@ -45,7 +45,9 @@ fn timers() -> Option<&'static Handle> {
         let runtime = Builder::new_current_thread().enable_time().build().ok()?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new().name("larder-timers".to_owned());
-        thread.spawn(move || runtime.block_on(pending::<()>())).ok()?;
+        thread
+            .spawn(move || runtime.block_on(pending::<()>()))
+            .ok()?;
         Some(handle)
     };
     TIMERS.get_or_init(make).as_ref()
@@ -114,7 +116,10 @@ pub fn wait_for<T>(future: impl Future<Output = T>) -> Option<T> {
     if may_wait {
         return Some(block_on(future));
     }
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(done) => Some(done),
         Poll::Pending => None,
     }

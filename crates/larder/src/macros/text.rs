@@ -53,7 +53,13 @@ impl Text {
     #[inline]
     #[must_use]
     pub fn before(mut self, value: &(impl Display + ?Sized), until: char) -> Self {
-        let _ = write!(Escaped { out: &mut self, until }, "{value}");
+        let _ = write!(
+            Escaped {
+                out: &mut self,
+                until
+            },
+            "{value}"
+        );
         self
     }
 
@@ -176,17 +182,24 @@ mod tests {
 
     #[test]
     fn a_short_text_and_a_long_one_read_alike() {
-        
         for len in [SHORT - 3, SHORT - 2, SHORT - 1, SHORT, 3 * SHORT] {
             let long = "é".repeat(len);
-            assert_eq!(Text::new().literal("k:").last(&long).as_str(), format!("k:{long}"));
+            assert_eq!(
+                Text::new().literal("k:").last(&long).as_str(),
+                format!("k:{long}")
+            );
         }
     }
 
     #[test]
     fn what_divides_two_arguments_cannot_stand_in_the_first() {
         let key = |a: &str, b: &str| {
-            Text::new().before(a, ':').literal(":").last(b).as_str().to_owned()
+            Text::new()
+                .before(a, ':')
+                .literal(":")
+                .last(b)
+                .as_str()
+                .to_owned()
         };
         assert_eq!(key("a:b", "c"), "a%3Ab:c");
         assert_eq!(key("a", "b:c"), "a:b:c");

@@ -41,12 +41,19 @@ async fn only_what_is_missing_is_asked_for() {
 #[cached(batch = ids, cache = "people", by = |user| user.id, skip(runs))]
 async fn people(runs: &Counter, ids: Vec<u64>) -> Result<Vec<Arc<User>>, DbError> {
     runs.up();
-    Ok(ids.into_iter().rev().map(|id| Arc::new(User::new(id, "Bob"))).collect())
+    Ok(ids
+        .into_iter()
+        .rev()
+        .map(|id| Arc::new(User::new(id, "Bob")))
+        .collect())
 }
 
 #[cached(batch = ids, cache = "people", tenant = "{team}")]
 async fn of_a_team(team: u64, ids: Vec<u64>) -> Result<Vec<(u64, User)>, DbError> {
-    Ok(ids.into_iter().map(|id| (id, User::new(id, format!("{team}")))).collect())
+    Ok(ids
+        .into_iter()
+        .map(|id| (id, User::new(id, format!("{team}"))))
+        .collect())
 }
 
 #[cached(cache = "people", key = id)]
@@ -70,5 +77,8 @@ async fn lists_and_maps_of_all_kinds_come_back_in_order() {
     assert_eq!(person(3).await.unwrap().name, "Bob", "one cache of both");
     let team = of_a_team(7, vec![3]).await.unwrap();
     assert_eq!(team[0].1.name, "7", "a tenant's keys are its own");
-    assert_eq!(sorted(vec![2, 1]).await.unwrap(), BTreeMap::from([(1, 2), (2, 4)]));
+    assert_eq!(
+        sorted(vec![2, 1]).await.unwrap(),
+        BTreeMap::from([(1, 2), (2, 4)])
+    );
 }

@@ -19,12 +19,20 @@ fn square(larder: &Larder, runs: &Counter, n: u64) -> u64 {
 #[cached(larder = larder, skip(runs))]
 fn checked(larder: &Larder, runs: &Counter, n: u64) -> Result<Arc<u64>, DbError> {
     runs.up();
-    if n == 0 { Err(DbError::NotFound) } else { Ok(Arc::new(n)) }
+    if n == 0 {
+        Err(DbError::NotFound)
+    } else {
+        Ok(Arc::new(n))
+    }
 }
 
 /// A larder beside a stand-in for a server, whose answers come from other threads.
 async fn beside_a_server() -> Larder {
-    Larder::builder().remote(MemoryRemote::new()).build().await.unwrap()
+    Larder::builder()
+        .remote(MemoryRemote::new())
+        .build()
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +82,9 @@ async fn in_an_async_task_nobody_waits_for_a_server() {
     assert_eq!(square(&larder, &runs, 7), 49);
     assert_eq!(runs.get(), 2, "each call runs once, and stores nothing");
     let (elsewhere, counted) = (larder.clone(), runs.clone());
-    spawn_blocking(move || square(&elsewhere, &counted, 7)).await.unwrap();
+    spawn_blocking(move || square(&elsewhere, &counted, 7))
+        .await
+        .unwrap();
     assert_eq!(runs.get(), 3);
     // What is in memory is there for all.
     assert!(square_lookup(&larder, 8).is_none());
@@ -150,7 +160,9 @@ async fn a_panic_is_its_callers_and_no_second_run() {
     }
     let (larder, runs) = (Larder::in_memory().await.unwrap(), Counter::default());
     let (on_thread, counted) = (larder.clone(), runs.clone());
-    let panic = std::thread::spawn(move || panics(&on_thread, &counted, 7)).join().unwrap_err();
+    let panic = std::thread::spawn(move || panics(&on_thread, &counted, 7))
+        .join()
+        .unwrap_err();
     assert_eq!(panic.downcast_ref::<String>().unwrap(), "no 7");
     assert_eq!(runs.get(), 1);
 }

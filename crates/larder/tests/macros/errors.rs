@@ -22,7 +22,10 @@ async fn fault_1_a_function_that_fails_runs_once_a_call() {
     installed().await;
     let runs = Counter::default();
     for call in 1..=3 {
-        assert!(matches!(failing(&runs, 1).await, Err(DbError::NotFound)), "as it is");
+        assert!(
+            matches!(failing(&runs, 1).await, Err(DbError::NotFound)),
+            "as it is"
+        );
         assert_eq!(runs.get(), call);
     }
 }
@@ -82,7 +85,11 @@ async fn fault_7_callers_at_once_share_one_run() {
 async fn fault_11_an_error_is_never_cached() {
     #[cached(skip(runs))]
     async fn third_time(runs: &Counter, id: u64) -> Result<u64, DbError> {
-        if runs.up() < 3 { Err(DbError::NotFound) } else { Ok(id) }
+        if runs.up() < 3 {
+            Err(DbError::NotFound)
+        } else {
+            Ok(id)
+        }
     }
     installed().await;
     let runs = Counter::default();
@@ -121,13 +128,23 @@ impl From<LoadError<Self>> for Single {
 async fn an_error_that_is_not_clone_comes_through_from() {
     #[cached]
     async fn find(id: u64) -> Result<u64, Single> {
-        if id == 1 { Err(Single::NotFound) } else { panic!("no id {id}") }
+        if id == 1 {
+            Err(Single::NotFound)
+        } else {
+            panic!("no id {id}")
+        }
     }
     installed().await;
     let shared = find(1).await.unwrap_err();
-    assert!(matches!(&shared, Single::Shared(own) if matches!(**own, Single::NotFound)), "{shared}");
+    assert!(
+        matches!(&shared, Single::Shared(own) if matches!(**own, Single::NotFound)),
+        "{shared}"
+    );
     let panicked = find(2).await.unwrap_err();
-    assert!(matches!(&panicked, Single::Other(text) if text.contains("no id 2")), "{panicked}");
+    assert!(
+        matches!(&panicked, Single::Other(text) if text.contains("no id 2")),
+        "{panicked}"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +186,10 @@ async fn a_function_without_errors_outlasts_its_load() {
         async move { slow(&runs, &gate, 7).await }
     });
     let cache = slow_cache().unwrap();
-    eventually("the load times out", async || cache.stats().load_failures == 1).await;
+    eventually("the load times out", async || {
+        cache.stats().load_failures == 1
+    })
+    .await;
     gate.add_permits(1);
     assert_eq!(soon("the caller", caller).await.unwrap(), 7);
     assert_eq!(runs.get(), 1, "it went on where it was");
@@ -185,7 +205,9 @@ async fn a_panic_of_a_function_without_errors_is_its_callers() {
     installed().await;
     let runs = Counter::default();
     let counted = runs.clone();
-    let panic = tokio::spawn(async move { panics(&counted, 7).await }).await.unwrap_err();
+    let panic = tokio::spawn(async move { panics(&counted, 7).await })
+        .await
+        .unwrap_err();
     let payload = panic.into_panic();
     assert_eq!(payload.downcast_ref::<String>().unwrap(), "no 7");
     assert_eq!(runs.get(), 1);
@@ -220,7 +242,11 @@ async fn an_alias_of_a_result_is_one() {
     type Answer<T> = Result<T, DbError>;
     #[cached]
     async fn aliased(id: u64) -> Answer<u64> {
-        if id == 0 { Err(DbError::NotFound) } else { Ok(id) }
+        if id == 0 {
+            Err(DbError::NotFound)
+        } else {
+            Ok(id)
+        }
     }
     installed().await;
     assert!(aliased(0).await.is_err());

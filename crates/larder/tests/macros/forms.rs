@@ -41,7 +41,10 @@ async fn each_return_type_is_cached() {
     }
     assert_eq!(runs.get(), 1);
     let first = shared(&runs, 1).await.unwrap();
-    assert!(Arc::ptr_eq(&first, &shared(&runs, 1).await.unwrap()), "no clone of the value");
+    assert!(
+        Arc::ptr_eq(&first, &shared(&runs, 1).await.unwrap()),
+        "no clone of the value"
+    );
     assert_eq!(runs.get(), 2);
     for _ in 0..2 {
         assert_eq!(plain(&runs, "ann").await, "ANN");

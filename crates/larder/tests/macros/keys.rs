@@ -18,7 +18,13 @@ async fn distinct_arguments_never_meet() {
     installed().await;
     let runs = Counter::default();
     for _ in 0..2 {
-        for (first, second) in [("a", "bc"), ("ab", "c"), ("a:b", "c"), ("a", "b:c"), ("", "abc")] {
+        for (first, second) in [
+            ("a", "bc"),
+            ("ab", "c"),
+            ("a:b", "c"),
+            ("a", "b:c"),
+            ("", "abc"),
+        ] {
             let expected = format!("{first}|{second}");
             assert_eq!(two(&runs, first, second.to_owned()).await, expected);
         }
@@ -57,7 +63,11 @@ async fn arguments_of_all_kinds_are_keys() {
     installed().await;
     assert_eq!(of_borrowed(&["a", "b"], Some("c"), "de".into()).await, 5);
     assert_eq!(of_borrowed(&["a", "b"], None, "de".into()).await, 4);
-    assert!(of_borrowed_lookup(&["a", "b"], Some("c"), "de".into()).await.is_some());
+    assert!(
+        of_borrowed_lookup(&["a", "b"], Some("c"), "de".into())
+            .await
+            .is_some()
+    );
     assert_eq!(of_nothing().await, 42);
     assert!(of_nothing_lookup().await.is_some());
     let page = Page {
@@ -66,9 +76,16 @@ async fn arguments_of_all_kinds_are_keys() {
     };
     assert_eq!(of_a_struct(page.clone()).await, "en");
     assert!(of_a_struct_lookup(page).await.is_some());
-    assert_eq!(versioned_key(7).unwrap().as_str(), "cache:macros.keys.versioned@2/id:7");
+    assert_eq!(
+        versioned_key(7).unwrap().as_str(),
+        "cache:macros.keys.versioned@2/id:7"
+    );
     let key = two_key("a", "b".to_owned()).unwrap();
-    assert!(key.as_str().starts_with("cache:macros.keys.two/first,second:~"), "{key}");
+    assert!(
+        key.as_str()
+            .starts_with("cache:macros.keys.two/first,second:~"),
+        "{key}"
+    );
     assert_eq!(key.original(), Some(r#"["a","b"]"#));
 }
 
@@ -99,7 +116,10 @@ async fn a_template_keeps_its_arguments_apart() {
     assert_ne!(key(&asked("a:1-x", 2), "y"), key(&asked("a", 1), "x:2-y"));
     assert_eq!(page(&asked("red", 7), "acme", "en").await, "acme red 7 en");
     assert!(page_lookup(&asked("red", 7), "acme", "en").await.is_some());
-    assert!(page_lookup(&asked("red", 7), "other", "en").await.is_none(), "another tenant");
+    assert!(
+        page_lookup(&asked("red", 7), "other", "en").await.is_none(),
+        "another tenant"
+    );
 }
 
 #[cached(cache = "squares", key = (id, name))]
@@ -124,10 +144,19 @@ async fn an_expression_may_be_the_key() {
     assert_eq!(of_an_expression(3, "a".to_owned(), 1).await, 9);
     let squares: Cache<(u64, String), u64> = larder.cache("squares").build().unwrap();
     assert!(squares.exists(&(3, "a".to_owned())).await);
-    assert!(of_an_expression_invalidate(3, "a".to_owned()).await.unwrap());
+    assert!(
+        of_an_expression_invalidate(3, "a".to_owned())
+            .await
+            .unwrap()
+    );
     assert_eq!(of_a_call(" a ").await, 3);
     assert_eq!(of_a_call("a").await, 3, "one key");
-    let users: Cache<String, usize> = Larder::in_memory().await.unwrap().cache("u").build().unwrap();
+    let users: Cache<String, usize> = Larder::in_memory()
+        .await
+        .unwrap()
+        .cache("u")
+        .build()
+        .unwrap();
     assert_eq!(of_a_passed_cache(&users, "ann").await, 3);
     assert!(users.exists("ann").await);
 }

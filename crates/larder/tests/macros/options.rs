@@ -8,7 +8,11 @@ use crate::common::{eventually, secs};
 use crate::{Counter, DbError};
 
 async fn at(clock: &Clock) -> Larder {
-    Larder::builder().clock(clock.clone()).build().await.unwrap()
+    Larder::builder()
+        .clock(clock.clone())
+        .build()
+        .await
+        .unwrap()
 }
 
 /// Fault 8: a stale window did nothing.
@@ -16,7 +20,11 @@ async fn at(clock: &Clock) -> Larder {
 async fn fault_8_a_stale_value_is_served_where_the_function_fails() {
     #[cached(larder = larder, ttl = "5m", stale = "1h", skip(runs))]
     async fn rate(larder: &Larder, runs: &Counter, id: u64) -> Result<u64, DbError> {
-        if runs.up() == 1 { Ok(id) } else { Err(DbError::NotFound) }
+        if runs.up() == 1 {
+            Ok(id)
+        } else {
+            Err(DbError::NotFound)
+        }
     }
     let clock = Clock::manual();
     let (larder, runs) = (at(&clock).await, Counter::default());
@@ -26,7 +34,10 @@ async fn fault_8_a_stale_value_is_served_where_the_function_fails() {
     assert_eq!(runs.get(), 2, "it was tried");
     let found = rate_lookup(&larder, 7).await.unwrap();
     assert!(matches!(found.outcome.freshness, Freshness::Stale(_)));
-    assert_ne!(found.outcome.freshness, Freshness::Stale(StaleReason::RemoteUnavailable));
+    assert_ne!(
+        found.outcome.freshness,
+        Freshness::Stale(StaleReason::RemoteUnavailable)
+    );
     clock.advance(secs(3600));
     assert!(rate(&larder, &runs, 7).await.is_err(), "past both");
 }
@@ -47,7 +58,11 @@ async fn times_are_the_caches_or_the_calls() {
     by_argument(&larder, 1, 10).await;
     perhaps(&larder, 0).await;
     perhaps(&larder, 1).await;
-    let left = by_argument_lookup(&larder, 1).await.unwrap().outcome.ttl_left;
+    let left = by_argument_lookup(&larder, 1)
+        .await
+        .unwrap()
+        .outcome
+        .ttl_left;
     assert_eq!(left, secs(10));
     clock.advance(secs(6));
     assert!(perhaps_lookup(&larder, 0).await.is_none());
@@ -80,7 +95,11 @@ async fn a_refresh_runs_in_the_background() {
     let (larder, runs) = (at(&clock).await, Counter::default());
     assert_eq!(rate(&larder, &runs, "EUR").await.unwrap(), "EUR1");
     clock.advance(secs(60));
-    assert_eq!(rate(&larder, &runs, "EUR").await.unwrap(), "EUR1", "nobody waits");
+    assert_eq!(
+        rate(&larder, &runs, "EUR").await.unwrap(),
+        "EUR1",
+        "nobody waits"
+    );
     eventually("it is refreshed", async || {
         rate(&larder, &runs, "EUR").await.unwrap() == "EUR2"
     })
@@ -105,7 +124,12 @@ async fn the_cache_may_be_opened_with_any_option() {
     let larder = Larder::in_memory().await.unwrap();
     assert_eq!(odd(&larder, 1).await.unwrap(), 1);
     let shown = format!("{:?}", odd_cache(&larder).unwrap());
-    for part in ["jitter: 0.1", "memory_only: true", "load_timeout: 2s", "soft_timeout: Some(50ms)"] {
+    for part in [
+        "jitter: 0.1",
+        "memory_only: true",
+        "load_timeout: 2s",
+        "soft_timeout: Some(50ms)",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
 }
@@ -124,9 +148,17 @@ async fn tags_and_tenants_reach_what_a_function_stored() {
     larder.tenant("acme").invalidate_tag("odd:1").await.unwrap();
     assert!(user_lookup(&larder, "acme", 1, 7).await.is_none());
     assert!(user_lookup(&larder, "acme", 2, 7).await.is_some());
-    larder.tenant("acme").invalidate_tag("team:7").await.unwrap();
+    larder
+        .tenant("acme")
+        .invalidate_tag("team:7")
+        .await
+        .unwrap();
     assert!(user_lookup(&larder, "acme", 2, 7).await.is_none());
     assert!(user_lookup(&larder, "other", 1, 7).await.is_some());
     // A view of a tenant is a larder too.
-    assert!(user_lookup(&larder.tenant("acme"), "other", 1, 7).await.is_some());
+    assert!(
+        user_lookup(&larder.tenant("acme"), "other", 1, 7)
+            .await
+            .is_some()
+    );
 }

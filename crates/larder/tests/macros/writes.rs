@@ -94,7 +94,11 @@ impl Repo {
     async fn fill(&self) {
         for key in ["user:1", "user:2", "user:12", "list"] {
             self.users.set(key, User::new(1, key)).await.unwrap();
-            self.users.tenant("acme").set(key, User::new(1, key)).await.unwrap();
+            self.users
+                .tenant("acme")
+                .set(key, User::new(1, key))
+                .await
+                .unwrap();
         }
     }
 
@@ -157,7 +161,10 @@ async fn a_load_from_before_a_write_is_not_stored() {
         let _ = id;
     }
     installed().await;
-    let (runs, gate) = (Counter::default(), std::sync::Arc::new(tokio::sync::Semaphore::new(0)));
+    let (runs, gate) = (
+        Counter::default(),
+        std::sync::Arc::new(tokio::sync::Semaphore::new(0)),
+    );
     let reader = tokio::spawn({
         let (runs, gate) = (runs.clone(), gate.clone());
         async move { slow(&runs, &gate, 7).await }
