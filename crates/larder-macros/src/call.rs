@@ -60,9 +60,12 @@ impl Cached {
             ..
         } = &self.shape;
         let condition = self.options.value("condition").map(|condition| {
-            quote_spanned!(condition.span()=> if !(#condition) {
-                break '__cached ::core::option::Option::None;
-            })
+            quote_spanned! {condition.span()=>
+                let __wanted: bool = #condition;
+                if !__wanted {
+                    break '__cached ::core::option::Option::None;
+                }
+            }
         });
         let opened = self.opened(
             &quote!(_, #value),

@@ -39,7 +39,7 @@ impl Cached {
         };
         quote! {
             #[doc = #text]
-            #[allow(dead_code)]
+            #[allow(dead_code, clippy::pedantic)]
         }
     }
 

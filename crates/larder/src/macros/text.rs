@@ -175,11 +175,6 @@ mod tests {
 
     use super::*;
 
-    fn two(a: &str, b: &str) -> String {
-        let text = Text::new().literal("k:").before(a, ':').last(b);
-        text.as_str().to_owned()
-    }
-
     #[test]
     fn a_short_text_and_a_long_one_read_alike() {
         for len in [SHORT - 3, SHORT - 2, SHORT - 1, SHORT, 3 * SHORT] {

@@ -3,6 +3,7 @@
 #![cfg(all(feature = "macros", feature = "json"))]
 #![allow(
     clippy::expect_used,
+    clippy::missing_panics_doc,
     clippy::panic,
     clippy::unwrap_used,
     missing_docs,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::{Clock, Freshness, Larder, Refresh, StaleReason, cached};
+use larder::{Clock, Config, Freshness, Larder, Refresh, StaleReason, cached};
 
 use crate::common::{eventually, secs};
 use crate::{Counter, DbError};
@@ -40,6 +40,39 @@ async fn fault_8_a_stale_value_is_served_where_the_function_fails() {
     );
     clock.advance(secs(3600));
     assert!(rate(&larder, &runs, 7).await.is_err(), "past both");
+}
+
+/// Fault 8: what was to be warmed was not.
+#[tokio::test]
+async fn fault_8_a_refresh_warms() {
+    #[cached(larder = larder, skip(runs))]
+    async fn rate(larder: &Larder, runs: &Counter, id: u64) -> u64 {
+        runs.up();
+        id
+    }
+    let (larder, runs) = (Larder::in_memory().await.unwrap(), Counter::default());
+    rate_refresh(&larder, &runs, 7).await;
+    assert_eq!(rate(&larder, &runs, 7).await, 7);
+    assert_eq!(runs.get(), 1);
+}
+
+/// Fault 8: a key prefix setting was never applied. D3: nor were default TTLs.
+#[tokio::test]
+async fn fault_8_the_configuration_applies() {
+    #[cached(larder = larder, cache = "ids", key = id)]
+    async fn ids(larder: &Larder, id: u64) -> u64 {
+        id
+    }
+    let config = Config::builder().prefix("shop").memory_ttl(secs(77));
+    let clock = Clock::manual();
+    let larder = Larder::builder()
+        .config(config.build().unwrap())
+        .clock(clock);
+    let larder = larder.build().await.unwrap();
+    ids(&larder, 7).await;
+    assert_eq!(ids_key(&larder, 7).unwrap().as_str(), "shop:ids:7");
+    let found = ids_lookup(&larder, 7).await.unwrap();
+    assert_eq!(found.outcome.ttl_left, secs(77));
 }
 
 #[tokio::test]
