@@ -5,16 +5,19 @@
 //! ```ignore
 //! async fn user(id: u64) -> R {
 //!     let staged = 'cached: {
-//!         let Ok(cache) = … else { break 'cached None };       // no larder: the function runs by itself
+//!         let Ok(cache) = … else { break 'cached None };      // no larder: the function runs by itself
 //!         let key = &id;
-//!         if let Some(hit) = hit(cache, key) { return … }      // nothing more is made for a hit
-//!         Some((cache.clone(), key.to_owned(), With { … }))    // owned, so the arguments can go
+//!         if let Some(hit) = hit(cache, key) { return … }     // nothing more is made for a hit
+//!         Some((cache.clone(), key.to_owned()))               // owned, so that the arguments can go
 //!     };
-//!     let function = move || user_uncached(id);
-//!     match staged {
-//!         Some((cache, key, with)) => Box::pin(load(cache, key, with, function)).await,
-//!         None => Box::pin(function()).await,
-//!     }
+//!     Box::pin(async move {
+//!         let with = With { … };                              // tags and times of this call
+//!         let function = move || user_uncached(id);
+//!         match staged {
+//!             Some((cache, key)) => load(cache, key, with, function).await,
+//!             None => function().await,
+//!         }
+//!     }).await
 //! }
 //! ```
 //!

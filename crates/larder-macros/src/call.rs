@@ -48,7 +48,7 @@ impl Cached {
         Ok(quote!(#private::With { #fields ..::core::default::Default::default() }))
     }
 
-    /// An expression that is `Some((cache, key, with))`, or `None` where the function runs by itself; with
+    /// An expression that is `Some((cache, key))`, or `None` where the function runs by itself; with
     /// [`Stage::Hit`] it returns hits.
     pub(crate) fn staged(&self, stage: Stage) -> Result<TokenStream> {
         let (private, value) = (self.private(), self.shape.value(&self.larder));
@@ -88,24 +88,42 @@ impl Cached {
                 }
             }
         });
-        let with = self.with(stage)?;
         Ok(quote!('__cached: {
             #condition
             #opened
             #key
             #hit
-            let __with = #with;
             ::core::option::Option::Some((
                 ::core::clone::Clone::clone(__cache),
                 ::std::borrow::ToOwned::to_owned(__key),
-                __with,
             ))
         }))
     }
 
     /// What follows a miss: `function` runs at most once.
-    pub(crate) fn answered(&self) -> TokenStream {
+    ///
+    /// All of it is boxed where it is async, so that the future of a hit is small.
+    pub(crate) fn answered(&self, stage: Stage) -> Result<TokenStream> {
+        let rest = self.rest(stage)?;
+        Ok(if self.function.is_async() {
+            quote!(::std::boxed::Box::pin(async move { #rest }).await)
+        } else {
+            rest
+        })
+    }
+
+    fn rest(&self, stage: Stage) -> Result<TokenStream> {
         let private = self.private();
+        let with = self.with(stage)?;
+        // Before the function, which takes the arguments.
+        let staged = quote! {
+            let __staged = match __staged {
+                ::core::option::Option::Some((__cache, __key)) => {
+                    ::core::option::Option::Some((__cache, __key, #with))
+                }
+                ::core::option::Option::None => ::core::option::Option::None,
+            };
+        };
         let Shape {
             returns,
             outer,
@@ -123,38 +141,39 @@ impl Cached {
         if self.spawns {
             let (owned, spawned) = self.spawned();
             let uncached = self.call_uncached(&self.forwarded());
-            return quote_spanned! {span=>
+            return Ok(quote_spanned! {span=>
                 <#returns as #private::InBackground>::check();
                 #optional
+                #staged
                 match __staged {
                     ::core::option::Option::Some((__cache, __key, __with)) => {
                         #owned
-                        ::std::boxed::Box::pin(#private::load_spawned::<_, _, _, _, _, _, #inner, #sharing>(
+                        #private::load_spawned::<_, _, _, _, _, _, #inner, #sharing>(
                             __cache, __key, __with, #spawned,
-                        )).await
+                        ).await
                     }
-                    ::core::option::Option::None => ::std::boxed::Box::pin(#uncached).await,
+                    ::core::option::Option::None => #uncached.await,
                 }
-            };
+            });
         }
-        if self.function.is_async() {
+        Ok(if self.function.is_async() {
             quote_spanned! {span=>
                 #optional
+                #staged
                 let __function = #function;
                 match __staged {
                     ::core::option::Option::Some((__cache, __key, __with)) => {
-                        ::std::boxed::Box::pin(
-                            #private::load::<#returns, _, _, _, _, #outer, #inner, #sharing>(
-                                __cache, __key, __with, __function,
-                            )
+                        #private::load::<#returns, _, _, _, _, #outer, #inner, #sharing>(
+                            __cache, __key, __with, __function,
                         ).await
                     }
-                    ::core::option::Option::None => ::std::boxed::Box::pin(__function()).await,
+                    ::core::option::Option::None => __function().await,
                 }
             }
         } else {
             quote_spanned! {span=>
                 #optional
+                #staged
                 let __function = #function;
                 match __staged {
                     ::core::option::Option::Some((__cache, __key, __with)) => {
@@ -165,7 +184,7 @@ impl Cached {
                     ::core::option::Option::None => __function(),
                 }
             }
-        }
+        })
     }
 
     /// The function as a closure that owns its arguments.
@@ -247,7 +266,7 @@ impl Cached {
     pub(crate) fn main(&self) -> Result<TokenStream> {
         let item = &self.function.item;
         let (attributes, visibility) = (&item.attrs, &item.vis);
-        let (staged, answered) = (self.staged(Stage::Hit)?, self.answered());
+        let (staged, answered) = (self.staged(Stage::Hit)?, self.answered(Stage::Hit)?);
         let signature = self.signature(self.function.name());
         Ok(quote! {
             #(#attributes)*

@@ -141,7 +141,7 @@ impl Cached {
         let attributes = self.function.shared_attributes();
         let doc = self.doc("Runs the function even where its value is cached, and replaces that.");
         let signature = self.signature(&self.beside("refresh"));
-        let (staged, answered) = (self.staged(Stage::Refresh)?, self.answered());
+        let (staged, answered) = (self.staged(Stage::Refresh)?, self.answered(Stage::Refresh)?);
         Ok(quote! {
             #(#attributes)* #doc
             #visibility #signature {

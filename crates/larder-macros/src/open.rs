@@ -7,6 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Lit, Path, Result};
 
 use crate::cached::{Cached, Source};
+use crate::function::mentions;
 use crate::options::{Time, string, text};
 
 impl Cached {
@@ -46,9 +47,9 @@ impl Cached {
         } else {
             quote!(Self)
         };
-        let generic = self.is_generic;
+        let (generic, kept) = (self.is_generic, self.kept());
         quote!({
-            static __SLOT: #private::Slot = #private::Slot::new();
+            static __SLOT: #private::Slot<#kept> = #private::Slot::new();
             fn __larder_here() {}
             #private::Site {
                 slot: &__SLOT,
@@ -63,19 +64,37 @@ impl Cached {
         })
     }
 
+    /// As what the cache is kept: as itself, if its type can be said and is the same at each call.
+    fn kept(&self) -> TokenStream {
+        let (larder, private) = (&self.larder, self.private());
+        let may_vary = self.is_generic
+            || !self.scope().is_empty()
+            || !self.function.item.sig.generics.params.is_empty()
+            || self.options.has("batch");
+        let key = self.key.ty(&self.function, larder);
+        match key.filter(|key| !may_vary && !mentions(key.clone(), "impl")) {
+            Some(key) => {
+                let value = self.shape.value(larder);
+                quote!(#larder::Cache<#key, #value>)
+            }
+            None => quote!(#private::Erased),
+        }
+    }
+
     /// The function that says where all of them stand.
     pub(crate) fn site_item(&self) -> TokenStream {
         if matches!(self.source, Source::Passed(_)) {
             return TokenStream::new();
         }
         let (name, private, body) = (self.site_name(), self.private(), self.site_body());
+        let kept = self.kept();
         let attributes = self.function.shared_attributes();
         quote! {
             #(#attributes)*
             #[doc(hidden)]
             #[inline]
             #[allow(non_snake_case)]
-            fn #name() -> #private::Site #body
+            fn #name() -> #private::Site<#kept> #body
         }
     }
 

@@ -20,26 +20,66 @@ use crate::key::{CacheKey, CacheName};
 use crate::larder::Larder;
 use crate::value::CacheValue;
 
-/// Where a function keeps its cache.
+/// Where a function keeps its cache: as what it is, where the function's types are the same at each call, or
+/// else [`Erased`].
 #[derive(Debug)]
-pub struct Slot {
-    first: OnceLock<Box<Node>>,
+pub struct Slot<C> {
+    first: OnceLock<Node<C>>,
     /// The last generation in which it was said why there is no cache.
     told: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Node {
+struct Node<C> {
     /// Which process-wide larder it belongs to.
     generation: u64,
-    /// Whose method it is: a generic type's is one function with many caches.
-    of: TypeId,
-    /// A `Cache<K, V>`.
-    cache: Box<dyn Any + Send + Sync>,
-    next: OnceLock<Box<Self>>,
+    kept: C,
+    next: Box<OnceLock<Self>>,
 }
 
-impl Slot {
+/// What can keep a cache.
+pub trait Keeps<C>: Sized + 'static {
+    /// Keeps the cache of a type's method.
+    fn keep(of: TypeId, cache: C) -> Self;
+
+    /// The cache, if it is the one that is meant.
+    fn kept(&self, of: TypeId) -> Option<&C>;
+}
+
+impl<K: CacheKey + 'static, V: 'static> Keeps<Self> for Cache<K, V> {
+    fn keep(_: TypeId, cache: Self) -> Self {
+        cache
+    }
+
+    #[inline]
+    fn kept(&self, _: TypeId) -> Option<&Self> {
+        Some(self)
+    }
+}
+
+/// A cache whose types depend on the call. A generic type's method is one function with many caches, so it
+/// is known whose it is.
+#[derive(Debug)]
+pub struct Erased {
+    of: TypeId,
+    cache: Box<dyn Any + Send + Sync>,
+}
+
+impl<C: Any + Send + Sync> Keeps<C> for Erased {
+    fn keep(of: TypeId, cache: C) -> Self {
+        Self {
+            of,
+            cache: Box::new(cache),
+        }
+    }
+
+    #[inline]
+    fn kept(&self, of: TypeId) -> Option<&C> {
+        self.cache.downcast_ref().filter(|_| self.of == of)
+    }
+}
+
+impl<N: 'static> Slot<N> {
     /// An empty one.
     #[must_use]
     pub const fn new() -> Self {
@@ -55,12 +95,14 @@ impl Slot {
         &'static self,
         generation: u64,
         of: TypeId,
-    ) -> Result<&'static C, &'static OnceLock<Box<Node>>> {
+    ) -> Result<&'static C, &'static OnceLock<Node<N>>>
+    where
+        N: Keeps<C>,
+    {
         let mut place = &self.first;
         while let Some(node) = place.get() {
             if node.generation == generation
-                && node.of == of
-                && let Some(cache) = node.cache.downcast_ref()
+                && let Some(cache) = node.kept.kept(of)
             {
                 return Ok(cache);
             }
@@ -70,17 +112,17 @@ impl Slot {
     }
 }
 
-impl Default for Slot {
+impl<N: 'static> Default for Slot<N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// A cached function: where it stands in the program, and what its cache is called.
-#[derive(Clone, Copy, Debug)]
-pub struct Site {
+#[derive(Debug)]
+pub struct Site<N: 'static> {
     /// Where its handles are kept.
-    pub slot: &'static Slot,
+    pub slot: &'static Slot<N>,
     /// The type of an item within the function, whose name says where that stands.
     pub here: &'static str,
     /// The function's name.
@@ -117,7 +159,7 @@ pub fn built<K, V>(
     options(builder)
 }
 
-impl Site {
+impl<N: 'static> Site<N> {
     /// The function's cache in the process-wide larder.
     ///
     /// # Errors
@@ -128,6 +170,7 @@ impl Site {
         options: impl FnOnce(CacheBuilder<K, V>) -> CacheBuilder<K, V>,
     ) -> Result<&'static Cache<K, V>, Error>
     where
+        N: Keeps<Cache<K, V>>,
         K: CacheKey + Clone + 'static,
         V: CacheValue,
     {
@@ -145,18 +188,18 @@ impl Site {
         options: impl FnOnce(CacheBuilder<K, V>) -> CacheBuilder<K, V>,
     ) -> Result<&'static Cache<K, V>, Error>
     where
+        N: Keeps<Cache<K, V>>,
         K: CacheKey + Clone + 'static,
         V: CacheValue,
     {
         // Asked after the generation was read: it is that one's larder or a later one's, and nobody
         // looks for an earlier generation again.
         let larder = global::handle().ok_or(Error::NotInstalled)?;
-        let mut node = Box::new(Node {
+        let mut node = Node {
             generation,
-            of: self.of.0,
-            cache: Box::new(self.open(&larder, options)?),
-            next: OnceLock::new(),
-        });
+            kept: N::keep(self.of.0, self.open(&larder, options)?),
+            next: Box::default(),
+        };
         loop {
             // Another thread may be quicker. Then its handle is as good, or the list goes on behind it.
             let place = match self.slot.find(generation, self.of.0) {
