@@ -163,14 +163,7 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
         &fail,
     )?;
     let with = cached.with(Stage::Hit)?;
-    let condition = cached.options.value("condition").map(|condition| {
-        quote_spanned! {condition.span()=>
-            let __wanted: bool = #condition;
-            if !__wanted {
-                break '__cached;
-            }
-        }
-    });
+    let condition = cached.condition(&quote!(break '__cached));
     // Called once for what is missing, and again for what another call did not bring: so each call has
     // arguments of its own.
     let mut copies = TokenStream::new();

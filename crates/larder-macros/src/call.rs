@@ -59,14 +59,8 @@ impl Cached {
             ok,
             ..
         } = &self.shape;
-        let condition = self.options.value("condition").map(|condition| {
-            quote_spanned! {condition.span()=>
-                let __wanted: bool = #condition;
-                if !__wanted {
-                    break '__cached ::core::option::Option::None;
-                }
-            }
-        });
+        let none = quote!(break '__cached ::core::option::Option::None);
+        let condition = self.condition(&none);
         let opened = self.opened(
             &quote!(_, #value),
             &quote!({
@@ -74,8 +68,7 @@ impl Cached {
                 break '__cached ::core::option::Option::None;
             }),
         )?;
-        let fail = quote!(break '__cached ::core::option::Option::None);
-        let key = self.key.statements(&self.function, &self.larder, &fail);
+        let key = self.key.statements(&self.function, &self.larder, &none);
         let hit = if self.spawns {
             quote!(hit_unless_due)
         } else {
@@ -98,6 +91,17 @@ impl Cached {
                 ::std::borrow::ToOwned::to_owned(__key),
             ))
         }))
+    }
+
+    /// A statement that does `otherwise` where this call does not use the cache.
+    pub(crate) fn condition(&self, otherwise: &TokenStream) -> Option<TokenStream> {
+        let condition = self.options.value("condition")?;
+        Some(quote_spanned! {condition.span()=>
+            let __wanted: bool = #condition;
+            if !__wanted {
+                #otherwise;
+            }
+        })
     }
 
     /// What follows a miss: `function` runs at most once.
