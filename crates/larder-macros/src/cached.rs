@@ -2,7 +2,7 @@
 //!
 //! What is written of `async fn user(id: u64) -> R`, in short:
 //!
-//! ```ignore
+//! ```text
 //! async fn user(id: u64) -> R {
 //!     let staged = 'cached: {
 //!         let Ok(cache) = … else { break 'cached None };      // no larder: the function runs by itself

@@ -23,9 +23,13 @@ use proc_macro::TokenStream;
 
 /// Caches what a function returns.
 ///
-/// ```ignore
+/// ```
+/// # struct Db;
 /// #[larder::cached(ttl = "5m", stale = "1m", tags = ["team:{team}"], skip(db))]
-/// async fn user(db: &Db, id: u64, team: u64) -> Result<User, DbError> { … }
+/// async fn user(db: &Db, id: u64, team: u64) -> Option<String> {
+///     # let _ = (db, team);
+///     Some(format!("user {id}")) // the expensive query
+/// }
 /// ```
 ///
 /// The page of the guide on macros, `larder::guide::macros`, has a table of all options, and says what
@@ -42,9 +46,15 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Invalidates what a function makes outdated, once it has succeeded: `Ok`, `Some`, or anything where it
 /// returns neither.
 ///
-/// ```ignore
+/// ```
+/// # struct Db;
+/// # #[larder::cached]
+/// # async fn user(id: u64) -> u64 { id }
 /// #[larder::invalidates(user(id), tags = ["team:{team}"])]
-/// async fn rename(db: &Db, id: u64, team: u64, name: &str) -> Result<(), DbError> { … }
+/// async fn rename(db: &Db, id: u64, team: u64, name: &str) -> Result<(), std::io::Error> {
+///     # let _ = (db, name);
+///     Ok(()) // the write
+/// }
 /// ```
 ///
 /// The page of the guide on macros, `larder::guide::macros`, has a table of all options.

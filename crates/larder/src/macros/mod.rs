@@ -4,12 +4,12 @@
 //! The macros see the text of a function and not its types, so whatever depends on a type is decided
 //! here, by traits:
 //!
-//! - [`returns`]: what a function returns, seen through aliases: a `Result` or not, a value, an `Arc` or
+//! - `returns`: what a function returns, seen through aliases: a `Result` or not, a value, an `Arc` or
 //!   an `Option`; and how its error type takes in that another caller's load failed.
-//! - [`site`]: the cache of a function, opened once, and again when the process-wide larder is another one.
-//! - [`text`]: keys, tenants and tags that a template makes, without an allocation where they are short.
-//! - [`load`], [`sync`] and [`batch`]: the way of a call past a miss, so that the function runs at most once.
-//! - [`invalidate`]: what happens after a function has succeeded.
+//! - `site`: the cache of a function, opened once, and again when the process-wide larder is another one.
+//! - `text`: keys, tenants and tags that a template makes, without an allocation where they are short.
+//! - `load`, `sync` and `batch`: the way of a call past a miss, so that the function runs at most once.
+//! - `invalidate`: what happens after a function has succeeded.
 
 mod batch;
 mod invalidate;
