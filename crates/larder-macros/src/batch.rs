@@ -136,7 +136,7 @@ fn item(cached: &Cached) -> (TokenStream, TokenStream) {
         quote!(<#element as #private::Pair>::Item)
     };
     let inner = quote!({
-        use #private::IsValue as _;
+        #[allow(unused_imports)] use #private::IsValue as _;
         #private::Probe::<#item>::INNER
     });
     (item, inner)

@@ -152,7 +152,7 @@ fn tasks(options: &Options, function: &Function, larder: &Path) -> Result<TokenS
                 other => quote!(::core::iter::Iterator::collect(::core::iter::Iterator::map(
                     ::core::iter::IntoIterator::into_iter(#other),
                     |__key| {
-                        use #private::Borrowed as _;
+                        #[allow(unused_imports)] use #private::Borrowed as _;
                         let __key = #private::KeyOf(__key);
                         ::std::borrow::ToOwned::to_owned(__key.key())
                     },
@@ -209,7 +209,7 @@ fn one_key(key: &Expr, function: &Function, larder: &Path) -> Result<TokenStream
         None => {
             let value = kept_by_caller(key, function);
             Ok(quote_spanned!(key.span()=> {
-                use #private::Borrowed as _;
+                #[allow(unused_imports)] use #private::Borrowed as _;
                 let __key = #private::KeyOf(#value);
                 ::std::borrow::ToOwned::to_owned(__key.key())
             }))
@@ -268,8 +268,8 @@ fn succeeds(options: &Options, function: &Function, larder: &Path) -> Result<Tok
                 return Err(Error::new(span, message));
             }
             (
-                quote_spanned!(span=> { use #private::IsPlain as _; #private::Probe::<#returns>::OUTER }),
-                quote_spanned!(span=> { use #private::IsValue as _; #private::Probe::<#returns>::INNER }),
+                quote_spanned!(span=> { #[allow(unused_imports)] use #private::IsPlain as _; #private::Probe::<#returns>::OUTER }),
+                quote_spanned!(span=> { #[allow(unused_imports)] use #private::IsValue as _; #private::Probe::<#returns>::INNER }),
             )
         }
     };

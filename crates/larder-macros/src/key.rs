@@ -159,7 +159,7 @@ impl Key {
                 let value = kept_by_caller(expr, function);
                 quote_spanned! {expr.span()=>
                     let __key = #private::KeyOf(#value);
-                    let __key = { use #private::Borrowed as _; __key.key() };
+                    let __key = { #[allow(unused_imports)] use #private::Borrowed as _; __key.key() };
                 }
             }
             Self::Arguments(parts) => {

@@ -113,7 +113,7 @@ impl Shape {
                 quote!(#outer)
             }
             None => quote_spanned!(span=> {
-                use #private::IsPlain as _;
+                #[allow(unused_imports)] use #private::IsPlain as _;
                 #private::Probe::<#returns>::OUTER
             }),
         };
@@ -122,20 +122,20 @@ impl Shape {
         let inner = match said {
             Some(Said { inner, .. }) => quote!(#inner),
             None => quote_spanned!(span=> {
-                use #private::IsValue as _;
+                #[allow(unused_imports)] use #private::IsValue as _;
                 #private::Probe::<#ok>::INNER
             }),
         };
         let sharing = match (said, written_error(ty)) {
             (Some(_), Some(written)) if function.parameter_in(written).is_none() => {
                 quote_spanned!(span=> {
-                    use #private::IsNotClone as _;
+                    #[allow(unused_imports)] use #private::IsNotClone as _;
                     #private::Probe::<#written>::SHARING
                 })
             }
             (Some(_), _) => quote!({ #private::CLONED }),
             (None, _) => quote_spanned!(span=> {
-                use #private::IsNotClone as _;
+                #[allow(unused_imports)] use #private::IsNotClone as _;
                 #private::Probe::<#error>::SHARING
             }),
         };
