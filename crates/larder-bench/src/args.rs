@@ -6,12 +6,12 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded|policies [options]
+usage: larder-bench near|macros|remote|batch|stampede|fence|outage|clear|tenants|bounded|policies [options]
 
-  --seconds S      near, remote, batch, bounded, policies: how long each subject of a case is measured, all rounds together
+  --seconds S      near, macros, remote, batch, bounded, policies: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, remote, batch, bounded, policies: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, macros, remote, batch, bounded, policies: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
@@ -32,6 +32,7 @@ const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/trace
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     Near,
+    Macros,
     Remote,
     Batch,
     Stampede,
@@ -44,8 +45,9 @@ pub(crate) enum Bench {
 }
 
 impl Bench {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Near,
+        Self::Macros,
         Self::Remote,
         Self::Batch,
         Self::Stampede,
@@ -60,6 +62,7 @@ impl Bench {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Near => "near",
+            Self::Macros => "macros",
             Self::Remote => "remote",
             Self::Batch => "batch",
             Self::Stampede => "stampede",
@@ -76,7 +79,7 @@ impl Bench {
     /// cent.
     fn usual(self) -> (usize, f64) {
         match self {
-            Self::Near => (15, 3.0),
+            Self::Near | Self::Macros => (15, 3.0),
             Self::Remote => (15, 4.5),
             Self::Batch => (15, 6.0),
             Self::Stampede => (15, 0.0),
@@ -92,7 +95,7 @@ impl Bench {
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
+            Self::Near | Self::Macros | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
             Self::Policies => (1, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     let outcome = match args.bench {
         Bench::Near => near::run(&args, &mut report),
+        Bench::Macros => near::run_macros(&args, &mut report),
         Bench::Remote => remote::run(&args, &mut report),
         Bench::Batch => batch::run(&args, &mut report),
         Bench::Stampede => stampede::run(&args, &mut report),

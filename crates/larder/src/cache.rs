@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::key::{CacheKey, NameError, Tenant};
+use crate::key::{CacheKey, NameError, StoredKey, Tenant};
 use crate::load::LoadError;
 use crate::near::{NearCapacity, NearRef};
+#[cfg(feature = "macros")]
+use crate::options::Refresh;
 use crate::outcome::Found;
 use crate::sampling::{MissRatioCurve, Recording, RecordingError, Size};
 use crate::scope::{Scopes, Strength};
@@ -141,6 +143,25 @@ where
         // Boxed, so that the future of a hit stays small.
         let found = Box::pin(self.entry(key).look_up(Wanted::Fresh)).await?;
         Some(found.value)
+    }
+
+    /// The fresh value in this process's memory, counted as a hit where there is one. Where hits do more than
+    /// that there is none.
+    #[inline]
+    pub(crate) fn near_value<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let tenant = self.tenant.as_ref().ok()?;
+        let at = NearRef::new(tenant.as_ref(), key);
+        if self.space.options.sliding {
+            return None;
+        }
+        let stored = self.space.near_hit(&at)?;
+        self.space
+            .count(at.tenant, |counters| counters.near_hits.up());
+        Some(stored.value)
     }
 
     /// The value under `key` with its source, freshness and age; also a stale one, where nothing
@@ -301,14 +322,8 @@ where
         F: Future<Output = Result<V, E>>,
         E: Display + Send + Sync + 'static,
     {
-        if let Ok(tenant) = &self.tenant
-            && let at = NearRef::new(tenant.as_ref(), key)
-            && !self.space.options.sliding
-            && let Some(stored) = self.space.near_hit(&at)
-        {
-            self.space
-                .count(at.tenant, |counters| counters.near_hits.up());
-            return Ok(stored.value);
+        if let Some(value) = self.near_value(key) {
+            return Ok(value);
         }
         let found = Box::pin(self.entry(key).lookup_or_load(loader)).await?;
         Ok(found.value)
@@ -421,6 +436,66 @@ where
         let shared = &self.space.shared;
         let of = |scopes: &Scopes| vec![scopes.cache(tenant.as_ref(), &self.space.name)];
         shared.invalidate(Invalidated::Cache, of, strength).await
+    }
+
+    /// [`near_value`](Self::near_value), unless it is time to load it anew.
+    #[cfg(feature = "macros")]
+    pub(crate) fn near_value_unless_due<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        if self.space.options.refresh == Refresh::Never {
+            return self.near_value(key);
+        }
+        let tenant = self.tenant.as_ref().ok()?;
+        let at = NearRef::new(tenant.as_ref(), key);
+        let stored = self.space.near_again(&at)?;
+        if self.space.options.sliding || self.space.is_due(&stored) {
+            return None;
+        }
+        self.space.sampling.saw(at.hash64());
+        self.space
+            .count(at.tenant, |counters| counters.near_hits.up());
+        Some(stored.value)
+    }
+
+    /// Whether there is more than this process's memory.
+    #[cfg(feature = "macros")]
+    pub(crate) fn has_server(&self) -> bool {
+        self.space.server.is_some()
+    }
+
+    /// Where the value of `key` lies, or would lie, on the server.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), larder::Error> {
+    /// let larder = larder::Larder::in_memory().await?;
+    /// let users: larder::Cache<u64, String> = larder.cache("users").build()?;
+    /// assert_eq!(users.tenant("acme").stored_key(&42)?.as_str(), "cache:tenant:acme:users:42");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where the key, or the name of the tenant, cannot be stored.
+    pub fn stored_key<Q>(&self, key: &Q) -> Result<StoredKey, Error>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
+        Ok(self.space.stored_key(&NearRef::new(tenant.as_ref(), key))?)
+    }
+
+    /// The same cache, of another tenant or of none.
+    #[cfg(feature = "macros")]
+    pub(crate) fn viewed(&self, tenant: TenantView) -> Self {
+        Self {
+            space: Arc::clone(&self.space),
+            tenant,
+        }
     }
 
     /// What this cache has counted in this process, for all tenants.

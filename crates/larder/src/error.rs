@@ -213,6 +213,12 @@ pub enum Error {
         /// What went wrong.
         source: RemoteError,
     },
+    /// A call that would wait for the server was made within an async task, where nothing may wait.
+    #[error(
+        "cannot wait for the server within an async task: await the call instead, or move it to \
+         `tokio::task::spawn_blocking`; it goes on in the background"
+    )]
+    InAsyncTask,
     /// The larder was closed.
     #[error("the larder is closed")]
     Closed,

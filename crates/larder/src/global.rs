@@ -20,6 +20,8 @@
 //! [`get`], [`set`], [`remove`] and [`exists`] work on the cache `persistent`
 //! ([`Larder::persistent`]). For typed caches take [`handle`] and open them once.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use parking_lot::RwLock;
 
 use crate::config::Config;
@@ -34,6 +36,8 @@ mod call;
 pub use call::{Call, Exists, Get, Remove, Set, exists, get, remove, set};
 
 static INSTALLED: RwLock<Option<Larder>> = RwLock::new(None);
+/// Counts each change of what is installed, while it is locked.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 /// One initialisation at a time; it is held across the connecting.
 static INITIALISING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
@@ -86,6 +90,7 @@ pub fn install(larder: Larder) -> Result<(), Error> {
         Some(installed) => conflict(installed, larder.config()),
         None => {
             *installed = Some(larder);
+            GENERATION.fetch_add(1, Ordering::Release);
             Ok(())
         }
     }
@@ -110,6 +115,14 @@ pub fn handle() -> Option<Larder> {
         .cloned()
 }
 
+/// Which of the larders that were installed one after another is the current one. Who keeps something of it
+/// asks whether that is still so.
+#[cfg(feature = "macros")]
+#[inline]
+pub(crate) fn generation() -> u64 {
+    GENERATION.load(Ordering::Acquire)
+}
+
 /// How the installed larder is; `None` where there is none.
 pub async fn health() -> Option<Health> {
     Some(handle()?.health().await)
@@ -123,7 +136,11 @@ pub async fn health() -> Option<Health> {
 /// The larder is uninstalled at the first poll; dropped before the end, what was under way still
 /// ends by itself.
 pub async fn close() {
-    let installed = INSTALLED.write().take();
+    let installed = {
+        let mut installed = INSTALLED.write();
+        GENERATION.fetch_add(1, Ordering::Release);
+        installed.take()
+    };
     if let Some(larder) = installed {
         larder.close().await;
     }

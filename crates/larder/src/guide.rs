@@ -9,6 +9,7 @@
 //! [g9]: g9_rolling_deploys
 //! [g10]: g10_nothing_foreign
 //! [metrics]: metrics
+//! [macros]: macros
 //!
 #![doc = include_str!("../docs/guide/README.md")]
 // The links above go before those of the file, which are for readers of the repository.
@@ -45,3 +46,6 @@ pub mod g10_nothing_foreign {}
 
 #[doc = include_str!("../docs/guide/metrics.md")]
 pub mod metrics {}
+#[cfg(feature = "macros")]
+#[doc = include_str!("../docs/guide/macros.md")]
+pub mod macros {}

@@ -5,6 +5,8 @@ mod builder;
 mod export;
 mod groups;
 
+#[cfg(feature = "macros")]
+use std::any::TypeId;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+#[cfg(feature = "macros")]
+use parking_lot::RwLock;
 use tokio::time::timeout;
 
 use crate::bounded::{Bounded, Bounds};
@@ -62,9 +66,16 @@ struct Inner {
     shared: Arc<Shared>,
     /// The open caches by name. They hold `shared` and not this, so nothing holds itself.
     open: Mutex<HashMap<String, Open>>,
+    /// Handles of functions that are passed this larder: each a `Cache<K, V>` without a tenant.
+    #[cfg(feature = "macros")]
+    remembered: RwLock<HashMap<(Remembered, TypeId), Box<dyn Any + Send + Sync>>>,
     #[cfg(feature = "valkey")]
     valkey: Option<Arc<crate::remote::valkey::Valkey>>,
 }
+
+/// The place of a function, and the type whose method it is.
+#[cfg(feature = "macros")]
+pub(crate) type Remembered = (usize, TypeId);
 
 struct Open {
     /// An `Arc<Space<K, V>>`.
@@ -333,6 +344,32 @@ impl Larder {
     fn views(&self) -> Vec<Arc<dyn View>> {
         let open = self.inner.open.lock();
         open.values().map(|open| Arc::clone(&open.view)).collect()
+    }
+
+    /// The cache that a function keeps here, opened at its first call.
+    #[cfg(feature = "macros")]
+    pub(crate) fn remembered<K, V>(
+        &self,
+        by: Remembered,
+        open: impl FnOnce(&Self) -> Result<Cache<K, V>, Error>,
+    ) -> Result<Cache<K, V>, Error>
+    where
+        K: CacheKey + Clone + 'static,
+        V: CacheValue,
+    {
+        let by = (by, TypeId::of::<Cache<K, V>>());
+        let kept = self.inner.remembered.read();
+        if let Some(cache) = kept
+            .get(&by)
+            .and_then(|kept| kept.downcast_ref::<Cache<K, V>>())
+        {
+            return Ok(cache.viewed(self.tenant.clone()));
+        }
+        drop(kept);
+        let cache = open(self)?;
+        let kept = Box::new(cache.viewed(Ok(None)));
+        self.inner.remembered.write().insert(by, kept);
+        Ok(cache)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {

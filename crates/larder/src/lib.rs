@@ -350,6 +350,7 @@
 //! |---|---|---|
 //! | `valkey` | yes | Valkey and Redis as the remote tier |
 //! | `json` | yes | the JSON codec, [`AnyCache`], and the calls of [`global`] |
+//! | `macros` | yes | [`cached`](macro@cached) and [`invalidates`](macro@invalidates) |
 //! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
 //! | `metrics` | no | counters, gauges and times through the `metrics` facade: [the guide](guide::metrics) has the table |
@@ -385,6 +386,10 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "macros/mod.rs"]
+pub mod __private;
 #[cfg(feature = "json")]
 mod any;
 mod batch;
@@ -443,3 +448,10 @@ pub use tenant::{TenantHealth, TenantOptions};
 pub use time::{Clock, MAX_TTL};
 pub use value::{CacheValue, IntoValue};
 pub use wire::Codec;
+
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use __private::Invalidation;
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+pub use larder_macros::{cached, invalidates};

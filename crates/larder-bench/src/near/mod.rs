@@ -6,6 +6,7 @@ mod cachet;
 mod drive;
 mod foyer;
 mod larder;
+mod macros;
 mod memory;
 mod moka;
 mod quick_cache;
@@ -43,23 +44,62 @@ pub(crate) fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `macros`: a hit through `#[cached]`, against the same call by hand and `cached`'s macro.
+pub(crate) fn run_macros(args: &Args, report: &mut Report) -> Result<(), Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let (ints, strings) = (keys::<u64>(), keys::<String>());
+    let mut shelf = Shelf::new("macros", args, &ints, &runtime);
+    shelf.add::<macros::ByHand>()?;
+    shelf.add::<macros::Macro>()?;
+    shelf.add::<cached::Macro>()?;
+    shelf.measure_all(report);
+    let mut shelf = Shelf::new("macros", args, &strings, &runtime);
+    shelf.add::<macros::ByHand>()?;
+    shelf.add::<macros::Macro>()?;
+    shelf.add::<macros::Template>()?;
+    shelf.add::<cached::Macro>()?;
+    shelf.measure_all(report);
+
+    let ns = |report: &Report, case, subject| report.figure(case, subject, 1, |row| row.ns_per_op);
+    for case in ["int/zipf", "int/hot", "string/zipf", "string/hot"] {
+        let by_hand = ns(report, case, "by-hand");
+        let ours = ns(report, case, "larder-macro");
+        let more = ours.zip(by_hand).map(|(ours, by_hand)| ours - by_hand);
+        report.judge(
+            format!("{case}: larder-macro - by-hand, ns"),
+            more,
+            Limit::AtMost(5.0),
+        );
+        let peer = ns(report, case, "cached")
+            .zip(ours)
+            .map(|(peer, ours)| peer / ours);
+        report.judge(
+            format!("{case}: cached / larder-macro, time"),
+            peer,
+            Limit::AtLeast(1.0),
+        );
+    }
+    Ok(())
+}
+
+fn keys<K: Key>() -> Vec<K> {
+    (0..KEYS).map(K::number).collect()
+}
+
 /// Hits on keys of one kind. All subjects are filled first; then each takes a turn in every round,
 /// so that a machine that slows down slows all of them.
 fn hits<K: Key>(args: &Args, runtime: &Runtime, report: &mut Report) -> Result<(), Failure>
 where
     cached::Macro: Near<K>,
 {
-    let cases = Pattern::ALL.map(|pattern| (pattern, format!("{}/{}", K::NAME, pattern.name())));
-    if !cases.iter().any(|(_, case)| args.wants_case(case)) {
+    if !cases::<K>().iter().any(|(_, case)| args.wants_case(case)) {
         return Ok(());
     }
-    let keys: Vec<K> = (0..KEYS).map(K::number).collect();
-    let mut shelf = Shelf {
-        args,
-        keys: &keys,
-        runtime,
-        subjects: Vec::new(),
-    };
+    let keys = keys::<K>();
+    let mut shelf = Shelf::new("near", args, &keys, runtime);
     shelf.add::<bare_loop::BareLoop>()?;
     shelf.add::<larder::InEntries<K>>()?;
     shelf.add::<larder::WithCurve<K>>()?;
@@ -72,20 +112,18 @@ where
     shelf.add::<foyer::Memory<K>>()?;
     shelf.add::<cached::Macro>()?;
     shelf.add::<cached::Sharded<K>>()?;
-    for (pattern, case) in cases {
-        if !args.wants_case(&case) {
-            continue;
-        }
-        let sequence = pattern.sequence();
-        for threads in [1, 2] {
-            shelf.measure(&case, &sequence, threads, report);
-        }
-    }
+    shelf.measure_all(report);
     Ok(())
+}
+
+/// The orders of lookups, each with the name of its case.
+fn cases<K: Key>() -> [(Pattern, String); 2] {
+    Pattern::ALL.map(|pattern| (pattern, format!("{}/{}", K::NAME, pattern.name())))
 }
 
 /// The filled subjects of one kind of key.
 struct Shelf<'a, K> {
+    bench: &'static str,
     args: &'a Args,
     keys: &'a [K],
     runtime: &'a Runtime,
@@ -93,6 +131,28 @@ struct Shelf<'a, K> {
 }
 
 impl<'a, K: Key> Shelf<'a, K> {
+    fn new(bench: &'static str, args: &'a Args, keys: &'a [K], runtime: &'a Runtime) -> Self {
+        Self {
+            bench,
+            args,
+            keys,
+            runtime,
+            subjects: Vec::new(),
+        }
+    }
+
+    fn measure_all(&self, report: &mut Report) {
+        for (pattern, case) in cases::<K>() {
+            if !self.args.wants_case(&case) {
+                continue;
+            }
+            let sequence = pattern.sequence();
+            for threads in [1, 2] {
+                self.measure(&case, &sequence, threads, report);
+            }
+        }
+    }
+
     fn add<S: Near<K>>(&mut self) -> Result<(), Failure> {
         if self.args.wants_subject(S::NAME) {
             let filled = Filled::<'a, K, S>::new(self.keys, self.runtime, CAPACITY)?;
@@ -118,7 +178,7 @@ impl<'a, K: Key> Shelf<'a, K> {
             // Where there is something else than memory, that it answered is worth a figure.
             let is_beside_a_server = subject.name() == PUSHED;
             report.row(Row {
-                bench: "near",
+                bench: self.bench,
                 case: case.to_owned(),
                 subject: subject.name(),
                 threads: Some(threads),

@@ -137,6 +137,8 @@ impl LarderBuilder {
                 config,
                 shared,
                 open: Mutex::default(),
+                #[cfg(feature = "macros")]
+                remembered: parking_lot::RwLock::default(),
                 #[cfg(feature = "valkey")]
                 valkey,
             }),

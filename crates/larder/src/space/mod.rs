@@ -239,9 +239,9 @@ where
         Some(stored)
     }
 
-    /// The same for a lookup that was told of already.
+    /// The same for a lookup of which the samples are told apart.
     #[inline]
-    fn near_again<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
+    pub(crate) fn near_again<Q>(&self, at: &NearRef<'_, Q>) -> Option<Stored<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,

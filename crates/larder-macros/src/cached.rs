@@ -1,0 +1,316 @@
+//! `#[cached]`: the function behind its cache, and its companions.
+//!
+//! What is written of `async fn user(id: u64) -> R`, in short:
+//!
+//! ```text
+//! async fn user(id: u64) -> R {
+//!     let staged = 'cached: {
+//!         let Ok(cache) = … else { break 'cached None };      // no larder: the function runs by itself
+//!         let key = &id;
+//!         if let Some(hit) = hit(cache, key) { return … }     // nothing more is made for a hit
+//!         Some((cache.clone(), key.to_owned()))               // owned, so that the arguments can go
+//!     };
+//!     Box::pin(async move {
+//!         let with = With { … };                              // tags and times of this call
+//!         let function = move || user_uncached(id);
+//!         match staged {
+//!             Some((cache, key)) => load(cache, key, with, function).await,
+//!             None => function().await,
+//!         }
+//!     }).await
+//! }
+//! ```
+//!
+//! The function itself moves to `user_uncached`. In the implementation of a trait nothing can be beside it,
+//! so it stays within.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, Lit, Path, Result};
+
+use crate::batch;
+use crate::function::{Function, mentions};
+use crate::key::Key;
+use crate::options::{Known, Options, text};
+use crate::shape::{Said, Shape};
+
+const KNOWN: Known = Known {
+    attribute: "cached",
+    values: &[
+        "cache",
+        "key",
+        "larder",
+        "tenant",
+        "tags",
+        "ttl",
+        "stale",
+        "negative_ttl",
+        "soft_timeout",
+        "load_timeout",
+        "remote_soft_timeout",
+        "refresh",
+        "options",
+        "condition",
+        "version",
+        "batch",
+        "by",
+        "crate",
+    ],
+    switches: &["spawn", "in_impl", "in_trait"],
+    lists: &["skip"],
+    types: &["returns"],
+    calls: false,
+};
+
+/// What is about the cache as it is opened.
+const OF_THE_CACHE: [&str; 6] = [
+    "soft_timeout",
+    "load_timeout",
+    "remote_soft_timeout",
+    "refresh",
+    "options",
+    "version",
+];
+
+/// Where the cache comes from.
+pub(crate) enum Source {
+    /// It is the function's own.
+    Own,
+    /// It has this name.
+    Named(String),
+    /// It is passed.
+    Passed(Expr),
+}
+
+/// All that is known of a cached function.
+pub(crate) struct Cached {
+    pub(crate) function: Function,
+    pub(crate) options: Options,
+    pub(crate) larder: Path,
+    pub(crate) shape: Shape,
+    pub(crate) key: Key,
+    pub(crate) source: Source,
+    pub(crate) spawns: bool,
+    pub(crate) is_generic: bool,
+    pub(crate) version: Option<String>,
+}
+
+pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let function = Function::parse("cached", item)?;
+    let options = KNOWN.parse(attribute)?;
+    let cached = Cached::of(function, options)?;
+    if cached.options.has("batch") {
+        return batch::expand(&cached);
+    }
+    cached.expand()
+}
+
+impl Cached {
+    fn of(function: Function, options: Options) -> Result<Self> {
+        let larder = options.larder()?;
+        if matches!(function.item.sig.output, syn::ReturnType::Default) {
+            return Err(Error::new(
+                function.name().span(),
+                "the function returns nothing, so there is nothing to cache",
+            ));
+        }
+        let said = options.ty("returns").map(Said::parse).transpose()?;
+        let shape = Shape::of(&function, said, &larder)?;
+        let source = match options.value("cache") {
+            None => Source::Own,
+            Some(value) => match text(value) {
+                Some(name) => Source::Named(name.value()),
+                None => Source::Passed(value.clone()),
+            },
+        };
+        let is_batch = options.has("batch");
+        let key = if is_batch {
+            Key::Arguments(Vec::new())
+        } else {
+            Key::of(&options, &function)?
+        };
+        let spawns = ["spawn", "refresh", "soft_timeout"]
+            .iter()
+            .any(|name| options.has(name));
+        let version = options.value("version").map(version).transpose()?;
+        let mut is_generic = said.is_some();
+        if let Key::Arguments(parts) = &key {
+            is_generic |= parts.iter().any(|at| {
+                let ty = &function.arguments[*at].ty;
+                function.parameter_in(ty).is_some() || mentions(quote!(#ty), "impl")
+            });
+        }
+        let cached = Self {
+            function,
+            options,
+            larder,
+            shape,
+            key,
+            source,
+            spawns,
+            is_generic,
+            version,
+        };
+        cached.check()?;
+        Ok(cached)
+    }
+
+    /// What can be refused without knowing types.
+    fn check(&self) -> Result<()> {
+        let Self {
+            function, options, ..
+        } = self;
+        match &self.source {
+            Source::Passed(_) => {
+                for name in OF_THE_CACHE {
+                    options.refuse(
+                        name,
+                        "belongs to the cache, which is passed: say it where that is opened",
+                    )?;
+                }
+                options.refuse(
+                    "larder",
+                    "opens a cache, and one is passed as `cache`: drop one of the two",
+                )?;
+            }
+            Source::Named(_) => {
+                options.refuse(
+                    "version",
+                    "is part of the function's own cache; here, put it into the `key`",
+                )?;
+            }
+            Source::Own => {}
+        }
+        if let Some(span) = options.span("cache")
+            && !options.has("key")
+            && !options.has("batch")
+        {
+            return Err(Error::new(
+                span,
+                "other functions may use this cache too, so say what the `key` is: `key = \"user:{id}\"` or \
+                 `key = id`",
+            ));
+        }
+        if function.has_self()
+            && !self.needs("self")
+            && !options.names("skip").iter().any(|name| name == "self")
+        {
+            return Err(Error::new(
+                function.name().span(),
+                "`self` is an argument too: say what of it is part of the `key`, the `tenant`, the `cache` or \
+                 the `larder`, or `skip(self)` where all instances give the same answers",
+            ));
+        }
+        if self.spawns {
+            let span = ["spawn", "refresh", "soft_timeout"]
+                .iter()
+                .find_map(|name| options.span(name));
+            let span = span.unwrap_or_else(|| function.name().span());
+            if !function.is_async() {
+                let message = "a load in the background needs an async function";
+                return Err(Error::new(span, message));
+            }
+            if options.has("in_trait") {
+                return Err(Error::new(
+                    span,
+                    "a load in the background cannot borrow the method of a trait: put the attribute on a method \
+                     of the type's own, and call that one",
+                ));
+            }
+            if let Some(argument) = function
+                .arguments
+                .iter()
+                .find(|argument| argument.is_mutable())
+            {
+                let message = "a load in the background cannot borrow what may change";
+                return Err(Error::new(argument.ty.span(), message));
+            }
+        }
+        if options.has("in_trait") && options.has("in_impl") {
+            return options.refuse("in_impl", "is said by `in_trait` already");
+        }
+        if !options.has("batch") {
+            options.refuse("by", "says what the key of a value in a `batch` is")?;
+        }
+        Ok(())
+    }
+
+    /// Whether the call has to do with an argument before the function runs.
+    pub(crate) fn needs(&self, name: &str) -> bool {
+        let within = |option: &str| {
+            self.options
+                .value(option)
+                .is_some_and(|value| mentions(quote!(#value), name))
+        };
+        self.key.needs(name, &self.function)
+            || ["tenant", "larder", "key"]
+                .iter()
+                .any(|option| within(option))
+            || matches!(&self.source, Source::Passed(expr) if mentions(quote!(#expr), name))
+    }
+
+    fn expand(&self) -> Result<TokenStream> {
+        let main = self.main()?;
+        if self.options.has("in_trait") {
+            return Ok(main);
+        }
+        let site = self.site_item();
+        let uncached = self.uncached_item();
+        let companions = self.companions()?;
+        Ok(quote! {
+            #main
+            #site
+            #uncached
+            #companions
+        })
+    }
+
+    /// The name of what stands beside the function.
+    pub(crate) fn beside(&self, what: &str) -> Ident {
+        let name = self.function.name();
+        Ident::new(&format!("{}_{what}", name.unraw()), name.span())
+    }
+
+    /// `Self::` where it is needed.
+    pub(crate) fn scope(&self) -> TokenStream {
+        if self.function.has_self() || self.options.has("in_impl") || self.options.has("in_trait") {
+            quote!(Self::)
+        } else {
+            TokenStream::new()
+        }
+    }
+
+    pub(crate) fn private(&self) -> TokenStream {
+        let larder = &self.larder;
+        quote!(#larder::__private)
+    }
+
+    /// The function's signature under another name, with a name for each argument.
+    pub(crate) fn signature(&self, name: &Ident) -> TokenStream {
+        let signature = &self.function.item.sig;
+        let (asyncness, abi) = (&signature.asyncness, &signature.abi);
+        let (generics, output) = (&signature.generics, &signature.output);
+        let (clause, inputs) = (&signature.generics.where_clause, self.function.inputs());
+        quote!(#asyncness #abi fn #name #generics(#inputs) #output #clause)
+    }
+}
+
+/// `2` or `"2026-11"`.
+fn version(value: &Expr) -> Result<String> {
+    match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(number) => Ok(number.base10_digits().to_owned()),
+            Lit::Str(text) if !text.value().is_empty() => Ok(text.value()),
+            other => Err(Error::new(
+                other.span(),
+                "a version is a whole number or a text",
+            )),
+        },
+        other => Err(Error::new_spanned(
+            other,
+            "a version is a whole number or a text, written out",
+        )),
+    }
+}

@@ -1,0 +1,252 @@
+//! The function under an attribute, as far as its text tells.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Error, FnArg, GenericParam, Generics, ItemFn, Pat, ReceiverKind, Result, ReturnType,
+    Safety, Type, WherePredicate,
+};
+
+/// A function or method with a body.
+pub(crate) struct Function {
+    pub(crate) item: ItemFn,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) returns: Type,
+}
+
+/// An argument other than `self`.
+pub(crate) struct Argument {
+    /// What it is called here; where it is a pattern, something that nobody else uses.
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    /// Whether it has a name.
+    pub(crate) named: bool,
+}
+
+impl Argument {
+    /// What it refers to, where it is a reference.
+    pub(crate) fn referred(&self) -> Option<&Type> {
+        match &self.ty {
+            Type::Reference(reference) => Some(&reference.elem),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_mutable(&self) -> bool {
+        matches!(&self.ty, Type::Reference(reference) if reference.mutability.is_some())
+    }
+
+    /// Whether there are references or lifetimes in it, but for one around it.
+    pub(crate) fn borrows_within(&self) -> bool {
+        let within = self.referred().unwrap_or(&self.ty);
+        any_token(
+            within.to_token_stream(),
+            &|token| matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), '&' | '\'')),
+        )
+    }
+}
+
+impl Function {
+    /// Reads what stands under `#[attribute]`.
+    pub(crate) fn parse(attribute: &str, item: TokenStream) -> Result<Self> {
+        if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone())
+            && method.default.is_none()
+        {
+            let message =
+                format!("`{attribute}` needs the function's body: put it on the implementation");
+            return Err(Error::new(method.sig.ident.span(), message));
+        }
+        let Ok(item) = syn::parse2::<ItemFn>(item) else {
+            let message = format!("`{attribute}` is for functions and methods");
+            return Err(Error::new(Span::call_site(), message));
+        };
+        let signature = &item.sig;
+        if let Some(constness) = &signature.constness {
+            return Err(Error::new(
+                constness.span(),
+                "a `const fn` can use no cache",
+            ));
+        }
+        if let Safety::Unsafe(token) = &signature.safety {
+            return Err(Error::new(
+                token.span(),
+                format!("`{attribute}` is not for `unsafe` functions"),
+            ));
+        }
+        if let Some(variadic) = &signature.variadic {
+            return Err(Error::new(variadic.span(), "the arguments must be known"));
+        }
+        let returns = match &signature.output {
+            ReturnType::Default => syn::parse_quote!(()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        };
+        let typed = signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        let arguments = typed.enumerate().map(|(at, typed)| {
+            let (ident, named) = match &*typed.pat {
+                Pat::Ident(pat) if pat.subpat.is_none() => (pat.ident.clone(), true),
+                _ => (format_ident!("__argument_{at}"), false),
+            };
+            Argument {
+                ident,
+                ty: (*typed.ty).clone(),
+                named,
+            }
+        });
+        Ok(Self {
+            arguments: arguments.collect(),
+            returns,
+            item,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &Ident {
+        &self.item.sig.ident
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.item.sig.asyncness.is_some()
+    }
+
+    pub(crate) fn has_self(&self) -> bool {
+        self.item.sig.receiver().is_some()
+    }
+
+    /// Whether `self` is a reference.
+    pub(crate) fn borrows_self(&self) -> bool {
+        let receiver = self.item.sig.receiver();
+        receiver.is_some_and(|receiver| matches!(receiver.kind, ReceiverKind::Reference(..)))
+    }
+
+    /// The names of the arguments.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        let named = self.arguments.iter().filter(|argument| argument.named);
+        named.map(|argument| argument.ident.unraw().to_string())
+    }
+
+    /// Where the return type stands.
+    pub(crate) fn returns_span(&self) -> Span {
+        self.returns.span()
+    }
+
+    /// A type parameter that `tokens` mention.
+    pub(crate) fn parameter_in(&self, tokens: &impl ToTokens) -> Option<&Ident> {
+        let mut parameters = self.item.sig.generics.type_params();
+        parameters
+            .find(|parameter| mentions(tokens.to_token_stream(), &parameter.ident.to_string()))
+            .map(|parameter| &parameter.ident)
+    }
+
+    /// The inputs with a name for each, for a function that passes them on.
+    pub(crate) fn inputs(&self) -> TokenStream {
+        let receiver = self.item.sig.receiver().map(|receiver| quote!(#receiver,));
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|Argument { ident, ty, .. }| quote!(#ident: #ty));
+        quote!(#receiver #(#arguments),*)
+    }
+
+    /// The type and const parameters as arguments, where they can be said.
+    pub(crate) fn turbofish(&self) -> TokenStream {
+        let hidden = self
+            .arguments
+            .iter()
+            .any(|argument| mentions(argument.ty.to_token_stream(), "impl"));
+        let mut parameters = Vec::new();
+        for parameter in &self.item.sig.generics.params {
+            match parameter {
+                GenericParam::Type(parameter) => parameters.push(&parameter.ident),
+                GenericParam::Const(parameter) => parameters.push(&parameter.ident),
+                GenericParam::Lifetime(_) => {}
+            }
+        }
+        if hidden || parameters.is_empty() {
+            TokenStream::new()
+        } else {
+            quote!(::<#(#parameters),*>)
+        }
+    }
+
+    /// The generics that a function needs which has no more of this one than `tokens`.
+    pub(crate) fn generics_for(&self, tokens: &TokenStream) -> Generics {
+        let mut generics = self.item.sig.generics.clone();
+        let mut needed: Vec<String> = Vec::new();
+        loop {
+            let before = needed.len();
+            for parameter in &generics.params {
+                let name = name_of(parameter);
+                let within = generics
+                    .params
+                    .iter()
+                    .filter(|other| needed.contains(&name_of(other)));
+                let asked = mentions(tokens.clone(), &name)
+                    || within
+                        .clone()
+                        .any(|other| mentions(other.to_token_stream(), &name));
+                if asked && !needed.contains(&name) {
+                    needed.push(name);
+                }
+            }
+            if needed.len() == before {
+                break;
+            }
+        }
+        let dropped: Vec<String> = generics.params.iter().map(name_of).collect();
+        let dropped: Vec<_> = dropped
+            .into_iter()
+            .filter(|name| !needed.contains(name))
+            .collect();
+        generics.params = generics
+            .params
+            .into_iter()
+            .filter(|it| needed.contains(&name_of(it)))
+            .collect();
+        if let Some(clause) = &mut generics.where_clause {
+            let keep = |predicate: &WherePredicate| {
+                let tokens = predicate.to_token_stream();
+                !dropped.iter().any(|name| mentions(tokens.clone(), name))
+            };
+            clause.predicates = clause.predicates.clone().into_iter().filter(keep).collect();
+        }
+        generics
+    }
+
+    /// The attributes that everything beside the function has as well.
+    pub(crate) fn shared_attributes(&self) -> impl Iterator<Item = &Attribute> {
+        let attributes = self.item.attrs.iter();
+        attributes.filter(|attribute| {
+            ["cfg", "allow", "expect"]
+                .iter()
+                .any(|name| attribute.path().is_ident(name))
+        })
+    }
+}
+
+fn name_of(parameter: &GenericParam) -> String {
+    match parameter {
+        GenericParam::Type(parameter) => parameter.ident.to_string(),
+        GenericParam::Const(parameter) => parameter.ident.to_string(),
+        GenericParam::Lifetime(parameter) => parameter.lifetime.ident.to_string(),
+    }
+}
+
+/// Whether `tokens` mention a name, be it in the text of a format.
+pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
+    any_token(tokens, &|token| match token {
+        TokenTree::Ident(ident) => ident.unraw() == name,
+        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
+        _ => false,
+    })
+}
+
+fn any_token(tokens: TokenStream, is_it: &impl Fn(&TokenTree) -> bool) -> bool {
+    tokens.into_iter().any(|token| match &token {
+        TokenTree::Group(group) => any_token(group.stream(), is_it),
+        other => is_it(other),
+    })
+}

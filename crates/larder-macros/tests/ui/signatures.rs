@@ -1,0 +1,56 @@
+#[larder::cached]
+async fn nothing(id: u64) {}
+
+#[larder::cached]
+async fn reference(name: &str) -> &str {
+    name
+}
+
+#[larder::cached]
+async fn unnamed(id: u64) -> impl std::fmt::Display {
+    id
+}
+
+#[larder::cached]
+async fn changing(list: &mut Vec<u64>) -> u64 {
+    list.len() as u64
+}
+
+#[larder::cached]
+async fn pattern((a, b): (u64, u64)) -> u64 {
+    a + b
+}
+
+#[larder::cached]
+const fn constant(id: u64) -> u64 {
+    id
+}
+
+#[larder::cached]
+unsafe fn dangerous(id: u64) -> u64 {
+    id
+}
+
+#[larder::cached]
+struct User;
+
+pub trait Users {
+    #[larder::cached]
+    fn user(&self, id: u64) -> u64;
+}
+
+pub struct Repo;
+
+impl Repo {
+    #[larder::cached]
+    fn user(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+#[larder::cached(spawn)]
+fn not_async(id: u64) -> u64 {
+    id
+}
+
+fn main() {}
