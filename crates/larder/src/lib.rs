@@ -397,6 +397,9 @@ pub mod global;
 #[cfg(all(feature = "json", feature = "valkey"))]
 pub mod guide;
 mod health;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 pub mod key;
 mod larder;
 mod load;

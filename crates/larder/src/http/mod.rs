@@ -1,0 +1,19 @@
+//! Stores the responses of HTTP services: a layer for `tower`, and so for axum, hyper and what else is
+//! built of its services.
+//!
+//! Here for a start.
+
+mod body;
+mod builder;
+mod exchange;
+mod fetch;
+mod key;
+mod plan;
+mod respond;
+mod rules;
+mod service;
+mod stored;
+
+pub use body::CacheBody;
+pub use builder::{ApplicationMode, HttpCacheBuilder, StandardMode};
+pub use service::{HttpCache, HttpCacheLayer};
