@@ -93,7 +93,9 @@ pub(crate) fn decide(held: Held<'_>, wish: &Wish) -> Decision {
         return Decision::Refresh;
     }
     match wish.max_stale {
-        Some(most) if held.vouched && !held.terms.validate && held.past_lifetime() <= most => {
+        Some(most)
+            // In whole seconds, as both say it.
+            if held.vouched && !held.terms.validate && held.past_lifetime().as_secs() <= most.as_secs() => {
             Decision::Stale
         }
         _ => Decision::AskStale,

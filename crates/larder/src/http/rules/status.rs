@@ -37,7 +37,8 @@ impl Forward {
 /// What became of one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CacheStatus {
-    /// `None`: a hit.
+    pub(crate) hit: bool,
+    /// Why the request went on, where it did.
     pub(crate) forward: Option<Forward>,
     pub(crate) forward_status: Option<StatusCode>,
     pub(crate) stored: bool,
@@ -50,7 +51,10 @@ pub(crate) struct CacheStatus {
 
 impl CacheStatus {
     pub(crate) fn hit() -> Self {
-        Self::default()
+        Self {
+            hit: true,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn forwarded(forward: Forward) -> Self {
@@ -69,11 +73,11 @@ impl CacheStatus {
     /// Adds it to a response, behind what caches nearer to the origin said.
     pub(crate) fn append(self, cache: &str, headers: &mut HeaderMap) {
         let mut text = cache.to_owned();
-        match self.forward {
-            None => text.push_str("; hit"),
-            Some(forward) => {
-                let _ = write!(text, "; fwd={}", forward.as_str());
-            }
+        if self.hit {
+            text.push_str("; hit");
+        }
+        if let Some(forward) = self.forward {
+            let _ = write!(text, "; fwd={}", forward.as_str());
         }
         if let Some(status) = self.forward_status {
             let _ = write!(text, "; fwd-status={}", status.as_str());
