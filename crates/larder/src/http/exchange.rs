@@ -75,13 +75,11 @@ impl From<Found<Stored>> for Seen {
 
         Self {
             since_stored: found.outcome.age,
-            // Past its time it is still what the origin said; otherwise stale it may not be.
-            vouched: matches!(
+            // Past its time it is what the origin said, and so is what a server that is away cannot
+            // confirm. What was expired, or is of unknown age, is not fresh by its terms.
+            vouched: !matches!(
                 found.outcome.freshness,
-                Freshness::Fresh
-                    | Freshness::Stale(
-                        StaleReason::Expired | StaleReason::LoaderFailed | StaleReason::SlowLoad
-                    )
+                Freshness::Stale(StaleReason::Invalidated | StaleReason::UnknownLineage)
             ),
             source: found.outcome.source,
             stored: found.value,

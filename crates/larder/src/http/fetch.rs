@@ -229,7 +229,7 @@ where
             return Err(FetchError::Broken);
         }
         let mut headers = headers;
-        hops::strip(&mut headers);
+        hops::remove_hop_by_hop(&mut headers);
         for name in left_out {
             headers.remove(name);
         }

@@ -16,4 +16,5 @@ mod stored;
 
 pub use body::CacheBody;
 pub use builder::{ApplicationMode, HttpCacheBuilder, StandardMode};
+pub use rules::hops::remove_hop_by_hop;
 pub use service::{HttpCache, HttpCacheLayer};

@@ -111,8 +111,11 @@ pub(crate) fn stands_in(held: Held<'_>, wish: &Wish) -> bool {
     if held.terms.strict || wish.0.no_cache.is_some() {
         return false;
     }
+    // Also one that was expired, or that the cache cannot vouch for: it has its bounds, and says what it
+    // is.
     let window = wish.0.stale_if_error.unwrap_or_default();
-    held.within(window.max(held.terms.stale_if_error))
+    let window = window.max(held.terms.stale_if_error);
+    !held.terms.validate && held.past_lifetime() < window
 }
 
 #[cfg(test)]
@@ -205,7 +208,8 @@ mod tests {
         assert!(!stands(&terms, 15, "", true));
         assert!(stands(&terms, 15, "stale-if-error=9", true));
         assert!(!stands(&terms, 14, "no-cache", true));
-        assert!(!stands(&terms, 14, "", false));
+        assert!(stands(&terms, 14, "", false));
+        assert!(!stands(&terms, 15, "", false));
         assert!(!stands(
             &Terms {
                 strict: true,

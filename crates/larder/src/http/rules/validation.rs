@@ -67,7 +67,7 @@ pub(super) fn opaque(tag: &[u8]) -> &[u8] {
 /// The stored fields, brought up to date by a 304 (§3.2): each field that it has takes the place of all
 /// stored ones of the name.
 pub(crate) fn freshen(stored: &HeaderMap, mut not_modified: HeaderMap) -> HeaderMap {
-    hops::strip(&mut not_modified);
+    hops::remove_hop_by_hop(&mut not_modified);
     for name in OF_THE_BODY {
         not_modified.remove(name);
     }
