@@ -40,7 +40,7 @@ fn host(request: &Parts) -> String {
 /// The request's URL before any router took a part of its path away.
 fn uri(request: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
-    if let Some(original) = request.extensions.get::<axum::extract::OriginalUri>() {
+    if let Some(original) = request.extensions.get::<::axum::extract::OriginalUri>() {
         return &original.0;
     }
     &request.uri

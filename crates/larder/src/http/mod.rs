@@ -3,6 +3,9 @@
 //!
 //! Here for a start.
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod body;
 mod builder;
 mod exchange;

@@ -218,7 +218,7 @@ async fn a_disabled_larder_lets_everything_through() {
     let world = World::of(
         larder,
         larder::Clock::manual(),
-        layer,
+        &layer,
         crate::origin::Origin::new(),
     );
     world.origin.answers(200, "x-a: 1", "hello");

@@ -54,6 +54,7 @@ async fn streaming(headers: &'static str) -> (World, Sender) {
     (world, send)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a body yields")]
 fn data(text: &'static str) -> Result<Frame<Bytes>, std::io::Error> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
@@ -244,7 +245,7 @@ async fn a_body_that_takes_too_long_goes_on_for_its_client() {
     let world = World::of(
         larder,
         larder::Clock::manual(),
-        layer,
+        &layer,
         crate::origin::Origin::new(),
     );
     let body = parking_lot::Mutex::new(Some(receive));

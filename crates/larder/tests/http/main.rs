@@ -5,6 +5,8 @@
 mod common;
 
 mod application;
+#[cfg(feature = "axum")]
+mod axum_helpers;
 mod bodies;
 mod coalescing;
 mod faults;

@@ -20,13 +20,13 @@ type Handler = Arc<dyn Fn(Parts) -> Answering + Send + Sync>;
 
 /// A service that keeps note of what it was asked.
 #[derive(Clone)]
-pub struct Origin {
+pub(crate) struct Origin {
     handler: Arc<Mutex<Handler>>,
     asked: Arc<Mutex<Vec<Parts>>>,
 }
 
 impl Origin {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let origin = Self {
             handler: Arc::new(Mutex::new(Arc::new(|_| {
                 Box::pin(async { Response::default() })
@@ -38,7 +38,7 @@ impl Origin {
     }
 
     /// From now on it answers this.
-    pub fn answers(&self, status: u16, headers: &str, body: &'static str) {
+    pub(crate) fn answers(&self, status: u16, headers: &str, body: &'static str) {
         let (status, headers) = (StatusCode::from_u16(status).unwrap(), lines(headers));
         self.does(move |_| {
             let mut response = Response::new(Body::from(body));
@@ -49,19 +49,19 @@ impl Origin {
     }
 
     /// From now on it does this.
-    pub fn does<F>(&self, handler: impl Fn(Parts) -> F + Send + Sync + 'static)
+    pub(crate) fn does<F>(&self, handler: impl Fn(Parts) -> F + Send + Sync + 'static)
     where
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         *self.handler.lock() = Arc::new(move |request| Box::pin(handler(request)));
     }
 
-    pub fn times(&self) -> usize {
+    pub(crate) fn times(&self) -> usize {
         self.asked.lock().len()
     }
 
     /// The last request that it got.
-    pub fn last(&self) -> Parts {
+    pub(crate) fn last(&self) -> Parts {
         self.asked.lock().last().unwrap().clone()
     }
 }
@@ -88,16 +88,15 @@ impl Service<Request<Body>> for Origin {
 
 /// A cache and its origin.
 #[derive(Clone)]
-pub struct World {
-    pub larder: Larder,
-    pub clock: Clock,
-    pub origin: Origin,
-    pub layer: HttpCacheLayer,
+pub(crate) struct World {
+    pub(crate) larder: Larder,
+    pub(crate) clock: Clock,
+    pub(crate) origin: Origin,
     service: HttpCache<Origin>,
 }
 
 impl World {
-    pub async fn with(make: impl FnOnce(&Larder) -> HttpCacheLayer) -> Self {
+    pub(crate) async fn with(make: impl FnOnce(&Larder) -> HttpCacheLayer) -> Self {
         let clock = Clock::manual();
         let larder = Larder::builder()
             .clock(clock.clone())
@@ -105,39 +104,43 @@ impl World {
             .await
             .unwrap();
         let layer = make(&larder);
-        Self::of(larder, clock, layer, Origin::new())
+        Self::of(larder, clock, &layer, Origin::new())
     }
 
-    pub fn of(larder: Larder, clock: Clock, layer: HttpCacheLayer, origin: Origin) -> Self {
+    pub(crate) fn of(larder: Larder, clock: Clock, layer: &HttpCacheLayer, origin: Origin) -> Self {
         let service = layer.around(origin.clone());
         Self {
             larder,
             clock,
             origin,
-            layer,
             service,
         }
     }
 
     /// A shared cache by the RFC.
-    pub async fn standard() -> Self {
+    pub(crate) async fn standard() -> Self {
         Self::with(|larder| HttpCacheLayer::standard(larder).build().unwrap()).await
     }
 
-    pub async fn send(&self, method: &str, uri: &str, headers: &str) -> Answer {
+    pub(crate) async fn send(&self, method: &str, uri: &str, headers: &str) -> Answer {
         Answer::of(self.begin(method, uri, headers).await).await
     }
 
-    pub async fn get(&self, uri: &str) -> Answer {
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
         self.send("GET", uri, "").await
     }
 
-    pub async fn get_with(&self, uri: &str, headers: &str) -> Answer {
+    pub(crate) async fn get_with(&self, uri: &str, headers: &str) -> Answer {
         self.send("GET", uri, headers).await
     }
 
     /// The response, whose body is still to be read.
-    pub async fn begin(&self, method: &str, uri: &str, headers: &str) -> Response<CacheBody<Body>> {
+    pub(crate) async fn begin(
+        &self,
+        method: &str,
+        uri: &str,
+        headers: &str,
+    ) -> Response<CacheBody<Body>> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.uri_mut() = uri.parse().unwrap();
@@ -150,21 +153,21 @@ impl World {
         self.service.clone().oneshot(request).await.unwrap()
     }
 
-    pub fn advance(&self, secs: u64) {
+    pub(crate) fn advance(&self, secs: u64) {
         self.clock.advance(Duration::from_secs(secs));
     }
 }
 
 /// A response that was read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub async fn of<B>(response: Response<B>) -> Self
+    pub(crate) async fn of<B>(response: Response<B>) -> Self
     where
         B: http_body::Body<Data = bytes::Bytes>,
         B::Error: std::fmt::Debug,
@@ -178,24 +181,24 @@ impl Answer {
         }
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
     /// What the cache says it did.
-    pub fn cache_status(&self) -> &str {
+    pub(crate) fn cache_status(&self) -> &str {
         self.header("cache-status")
     }
 
-    pub fn is_hit(&self) -> bool {
+    pub(crate) fn is_hit(&self) -> bool {
         self.cache_status().starts_with("larder; hit")
     }
 }
 
 /// Headers as lines of `name: value`.
-pub fn lines(text: &str) -> HeaderMap {
+pub(crate) fn lines(text: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').unwrap();
@@ -206,7 +209,7 @@ pub fn lines(text: &str) -> HeaderMap {
 }
 
 /// A date so many seconds from now, in the past where negative.
-pub fn date(from_now: i64) -> String {
+pub(crate) fn date(from_now: i64) -> String {
     let now = std::time::SystemTime::now();
     let by = Duration::from_secs(from_now.unsigned_abs());
     httpdate::fmt_http_date(if from_now < 0 { now - by } else { now + by })

@@ -50,7 +50,7 @@ async fn an_axum_router_answers_from_the_cache() {
         async move { ([("x-run", runs.to_string())], format!("page {runs}")) }
     };
     let layer = HttpCacheLayer::application(&larder)
-        .ttl(Duration::from_secs(60))
+        .ttl(Duration::from_mins(1))
         .build()
         .unwrap();
     let router = Router::new().route("/page", get(handler)).layer(layer);
@@ -70,7 +70,7 @@ async fn an_axum_router_answers_from_the_cache() {
 async fn nested_routers_with_paths_alike_are_told_apart() {
     let larder = Larder::in_memory().await.unwrap();
     let layer = HttpCacheLayer::application(&larder)
-        .ttl(Duration::from_secs(60))
+        .ttl(Duration::from_mins(1))
         .build()
         .unwrap();
     let inner = |name: &'static str| {
@@ -172,7 +172,7 @@ async fn a_client_that_hangs_up_leaves_the_cache_whole() {
         }
     };
     let layer = HttpCacheLayer::application(&larder)
-        .ttl(Duration::from_secs(60))
+        .ttl(Duration::from_mins(1))
         .build()
         .unwrap();
     let address = serve(Router::new().route("/", get(handler)).layer(layer)).await;

@@ -11,7 +11,7 @@ use crate::origin::{Origin, World};
 
 fn world(larder: &Larder, origin: &Origin) -> World {
     let layer = HttpCacheLayer::standard(larder).build().unwrap();
-    World::of(larder.clone(), Clock::manual(), layer, origin.clone())
+    World::of(larder.clone(), Clock::manual(), &layer, origin.clone())
 }
 
 async fn one_response_serves_both(kind: Kind) {
