@@ -8,6 +8,7 @@
 //! [g8]: g8_cancel_safe
 //! [g9]: g9_rolling_deploys
 //! [g10]: g10_nothing_foreign
+#![cfg_attr(feature = "http", doc = "[http]: mod@crate::guide::http")]
 //!
 #![doc = include_str!("../docs/guide/README.md")]
 // The links above go before those of the file, which are for readers of the repository.
@@ -41,3 +42,8 @@ pub mod g9_rolling_deploys {}
 
 #[doc = include_str!("../docs/guide/g10-nothing-foreign.md")]
 pub mod g10_nothing_foreign {}
+
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+#[doc = include_str!("../docs/guide/http.md")]
+pub mod http {}

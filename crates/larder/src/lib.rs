@@ -352,6 +352,8 @@
 //! | `json` | yes | the JSON codec, [`AnyCache`], and the calls of [`global`] |
 //! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
+//! | `http` | no | the layer that stores the responses of `tower` services, and the postcard codec |
+//! | `axum` | no | extractors and routes for axum, `http` and `json` |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
 //!
 //! # Guarantees, and their limits
