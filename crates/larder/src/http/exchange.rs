@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -18,13 +18,14 @@ use url::Url;
 
 use super::body::{BoxError, CacheBody};
 use super::fetch::{Fetch, Head, Slot};
+use super::key::{authorized_mark, variant_key};
 use super::plan::{Asked, Plan, Route};
 use super::respond::{Client, gateway, own, through};
 use super::rules::invalidation;
-use super::rules::serving::{self, Decision, Held};
+use super::rules::serving::{self, Decision};
 use super::rules::status::{CacheStatus, Forward};
-use super::rules::vary;
-use super::stored::{Stored, StoredResponse, Varies};
+use super::seen::Seen;
+use super::stored::{Stored, Varies};
 use crate::load::LoadError;
 use crate::outcome::{Found, Source};
 
@@ -39,52 +40,6 @@ pub(super) struct Exchanging<S, A> {
     route: Route,
     tenant: Option<String>,
     tags: Vec<String>,
-}
-
-/// A response that is stored, and how old it is.
-#[derive(Clone)]
-struct Seen {
-    /// A [`Stored::Response`].
-    stored: Arc<Stored>,
-    since_stored: Duration,
-    vouched: bool,
-    source: Source,
-}
-
-impl Seen {
-    fn response(&self) -> Option<&StoredResponse> {
-        match &*self.stored {
-            Stored::Response(response) => Some(response),
-            _ => None,
-        }
-    }
-
-    fn held(&self) -> Option<Held<'_>> {
-        let response = self.response()?;
-        Some(Held {
-            terms: &response.terms,
-            age: response.age(self.since_stored),
-            vouched: self.vouched,
-        })
-    }
-}
-
-impl From<Found<Stored>> for Seen {
-    fn from(found: Found<Stored>) -> Self {
-        use crate::outcome::{Freshness, StaleReason};
-
-        Self {
-            since_stored: found.outcome.age,
-            // Past its time it is what the origin said, and so is what a server that is away cannot
-            // confirm. What was expired, or is of unknown age, is not fresh by its terms.
-            vouched: !matches!(
-                found.outcome.freshness,
-                Freshness::Stale(StaleReason::Invalidated | StaleReason::UnknownLineage)
-            ),
-            source: found.outcome.source,
-            stored: found.value,
-        }
-    }
 }
 
 /// What looking brought.
@@ -516,16 +471,4 @@ fn reason<E>(error: &LoadError<E>) -> &'static str {
         LoadError::Overloaded => "overloaded",
         _ => "failed",
     }
-}
-
-/// The key of the variant that a request asks for.
-pub(super) fn variant_key(primary: &str, index: &Varies, request: &HeaderMap) -> String {
-    let variant = vary::variant(&index.fields.0, request);
-    format!("{primary}\n\n{:016x}{variant}", index.generation)
-}
-
-/// Where it is noted that authorised requests for a key bring what is not to be stored. Of the key
-/// itself nothing is said by that: others may get what is.
-pub(super) fn authorized_mark(primary: &str) -> String {
-    format!("{primary}\n\nauthorization")
 }

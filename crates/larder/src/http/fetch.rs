@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tower_service::Service;
 
 use super::body::{BoxError, CacheBody, Collected, shared};
-use super::exchange::{authorized_mark, variant_key};
+use super::key::{authorized_mark, variant_key};
 use super::plan::{Plan, date_it};
 use super::respond::{Client, through};
 use super::rules::freshness::Exchange;

@@ -1,13 +1,15 @@
 //! Under which key a request's response lies.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
-use http::Uri;
 use http::header::{HOST, HeaderName};
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use url::form_urlencoded;
 
 use super::rules::vary;
+use super::stored::Varies;
 
 /// The URL that a request is for: scheme, host in lower case, path and query as they were sent.
 pub(super) fn url(request: &Parts) -> String {
@@ -31,10 +33,34 @@ fn host(request: &Parts) -> String {
         .unwrap_or_default();
     // Who logs in by the URL is not told from others by that.
     let host = host.rsplit_once('@').map_or(&*host, |(_, host)| host);
-    // White space would end it.
-    host.trim()
-        .replace(char::is_whitespace, "%20")
-        .to_ascii_lowercase()
+    let mut plain = String::with_capacity(host.len());
+    for char in host.trim().chars() {
+        if char.is_ascii_alphanumeric() || ".-_~:[]".contains(char) {
+            plain.push(char.to_ascii_lowercase());
+        } else {
+            // A slash would make it the beginning of a path, and one URL's response another's.
+            let mut bytes = [0; 4];
+            for byte in char.encode_utf8(&mut bytes).bytes() {
+                let _ = write!(plain, "%{byte:02x}");
+            }
+        }
+    }
+    plain
+}
+
+/// Whether it is plain which host a request asks for. Where it names two, the service may believe the
+/// one that is not in the key, and one host's response would be another's.
+pub(super) fn has_one_host(request: &Parts) -> bool {
+    let mut fields = request.headers.get_all(HOST).iter();
+    match (uri(request).authority(), fields.next(), fields.next()) {
+        (_, _, Some(_)) => false,
+        (Some(authority), Some(field), None) => {
+            let of_uri = authority.as_str();
+            let of_uri = of_uri.rsplit_once('@').map_or(of_uri, |(_, host)| host);
+            field.as_bytes().eq_ignore_ascii_case(of_uri.as_bytes())
+        }
+        (_, _, None) => true,
+    }
 }
 
 /// The request's URL before any router took a part of its path away.
@@ -89,6 +115,18 @@ impl KeyParts {
     }
 }
 
+/// The key of the variant that a request asks for.
+pub(super) fn variant_key(primary: &str, index: &Varies, request: &HeaderMap) -> String {
+    let variant = vary::variant(&index.fields.0, request);
+    format!("{primary}\n\n{:016x}{variant}", index.generation)
+}
+
+/// Where it is noted that authorised requests for a key bring what is not to be stored. Of the key
+/// itself nothing is said by that: others may get what is.
+pub(super) fn authorized_mark(primary: &str) -> String {
+    format!("{primary}\n\nauthorization")
+}
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -130,6 +168,34 @@ mod tests {
         };
         let key = chosen.key(&request("/x?utm=1&page=2"));
         assert_eq!(key, "GET /x?page=2\naccept-language:de");
+    }
+
+    #[test]
+    fn a_host_is_never_a_part_of_a_path() {
+        let of = |host: &str, path: &str| {
+            let request = Request::get(path).header("host", host).body(()).unwrap();
+            let parts = request.into_parts().0;
+            (url(&parts), self::parts().key(&parts))
+        };
+        let (ours, theirs) = (of("a.example", "/x/y"), of("a.example/x", "/y"));
+        assert_ne!(ours.0, theirs.0);
+        assert_ne!(ours.1, theirs.1);
+        assert_ne!(of("a?", "/").0, of("a%3f", "/").0);
+        assert_eq!(of("[::1]:80", "/").0, "http://[::1]:80/");
+    }
+
+    #[test]
+    fn a_request_of_two_hosts_is_told() {
+        let of = |uri: &str, hosts: &[&str]| {
+            let request = hosts.iter().fold(Request::get(uri), |request, host| {
+                request.header("host", *host)
+            });
+            has_one_host(&request.body(()).unwrap().into_parts().0)
+        };
+        assert!(
+            of("/", &["a"]) && of("/", &[]) && of("http://a/", &[]) && of("http://u@A/", &["a"])
+        );
+        assert!(!of("/", &["a", "b"]) && !of("http://a/", &["b"]) && !of("http://a/", &["a", "a"]));
     }
 
     #[test]

@@ -80,6 +80,7 @@ mod key;
 mod plan;
 mod respond;
 mod rules;
+mod seen;
 mod service;
 mod stored;
 

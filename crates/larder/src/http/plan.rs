@@ -106,7 +106,11 @@ impl Plan {
         // A body would be a part of the key, and a protocol switched to is no response.
         let has_body = headers.contains_key(TRANSFER_ENCODING)
             || headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0");
-        if has_body || headers.contains_key(UPGRADE) || conditional::is_for_the_origin(headers) {
+        if has_body
+            || !key::has_one_host(request)
+            || headers.contains_key(UPGRADE)
+            || conditional::is_for_the_origin(headers)
+        {
             return Route::Pass(Forward::Bypass);
         }
         let is_authorized = headers.contains_key(AUTHORIZATION);

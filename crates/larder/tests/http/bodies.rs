@@ -119,6 +119,17 @@ async fn a_body_of_just_the_limit_is_stored_and_one_more_is_not() {
 }
 
 #[tokio::test]
+async fn a_body_of_a_mebibyte_is_stored_as_it_is() {
+    let world = World::standard().await;
+    let body: &'static str = "x".repeat(1 << 20).leak();
+    world.origin.answers(200, "cache-control: max-age=60", body);
+    for is_hit in [false, true] {
+        let answer = world.get("/").await;
+        assert!(answer.body == body && answer.is_hit() == is_hit);
+    }
+}
+
+#[tokio::test]
 async fn one_that_says_that_it_is_too_long_is_not_even_read() {
     let (world, send) = streaming("cache-control: max-age=60\ncontent-length: 11").await;
     let response = soon("the head", world.begin("GET", "/", "")).await;

@@ -115,6 +115,20 @@ async fn requests_with_a_body_or_a_switch_of_protocols_pass() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_two_hosts_passes() {
+    let world = World::standard().await;
+    world.origin.answers(200, "cache-control: max-age=60", "x");
+    for (uri, hosts) in [
+        ("http://a.example/", "host: evil.example"),
+        ("/", "host: a.example\nhost: evil.example"),
+    ] {
+        let answer = world.get_with(uri, hosts).await;
+        assert_eq!(answer.cache_status(), "larder; fwd=bypass; fwd-status=200");
+    }
+    assert!(!world.get("/").await.is_hit());
+}
+
+#[tokio::test]
 async fn urls_are_told_apart_by_host_path_and_query() {
     let world = World::standard().await;
     world.origin.answers(200, "cache-control: max-age=60", "x");
