@@ -5,12 +5,12 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded [options]
+usage: larder-bench near|remote|batch|stampede|fence|outage|clear|tenants|bounded|http [options]
 
-  --seconds S      near, remote, batch, bounded: how long each subject of a case is measured, all rounds together
+  --seconds S      near, remote, batch, bounded, http: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, remote, batch, bounded: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, remote, batch, bounded, http: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
@@ -35,10 +35,11 @@ pub(crate) enum Bench {
     Clear,
     Tenants,
     Bounded,
+    Http,
 }
 
 impl Bench {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Near,
         Self::Remote,
         Self::Batch,
@@ -48,6 +49,7 @@ impl Bench {
         Self::Clear,
         Self::Tenants,
         Self::Bounded,
+        Self::Http,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -61,6 +63,7 @@ impl Bench {
             Self::Clear => "clear",
             Self::Tenants => "tenants",
             Self::Bounded => "bounded",
+            Self::Http => "http",
         }
     }
 
@@ -77,13 +80,14 @@ impl Bench {
             Self::Clear => (15, 5.0),
             Self::Tenants => (100_000, 0.0),
             Self::Bounded => (9, 3.0),
+            Self::Http => (9, 9.0),
         }
     }
 
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
+            Self::Near | Self::Remote | Self::Batch | Self::Bounded | Self::Http => (3, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),
             Self::Outage => (1, 1.5),
