@@ -16,16 +16,19 @@ fn refused(args: &[&str], env: &[(&str, &str)]) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut ended = None;
     let began = Instant::now();
-    while ended.is_none() && began.elapsed() < BOUND {
-        ended = child.try_wait().unwrap();
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let Some(status) = ended else {
-        child.kill().unwrap();
-        panic!("it started with {args:?}");
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if began.elapsed() < BOUND => std::thread::sleep(Duration::from_millis(2)),
+            None => {
+                // It started, and so was not refused.
+                child.kill().unwrap();
+                break child.wait().unwrap();
+            }
+        }
     };
+    assert!(status.code().is_some(), "it started with {args:?}");
     assert!(!status.success(), "{args:?}");
     let mut error = String::new();
     child.stderr.unwrap().read_to_string(&mut error).unwrap();
