@@ -38,8 +38,8 @@ async fn a_response_is_fresh_until_its_lifetime_is_over() {
         of("cache-control: max-age=5, s-maxage=10", &[9, 10]).await,
         [true, false]
     );
-    let expires = format!("date: {}\nexpires: {}", date(0), date(100));
-    assert_eq!(of(&expires, &[97, 101]).await, [true, false]);
+    let expires = format!("date: {}\nexpires: {}", date(0), date(1_000));
+    assert_eq!(of(&expires, &[900, 1_001]).await, [true, false]);
     assert_eq!(
         of("cache-control: max-age=10\nage: 6", &[3, 4]).await,
         [true, false]
@@ -80,8 +80,11 @@ async fn cache_control_goes_before_expires_and_a_broken_date_hurts_nobody() {
 #[tokio::test]
 async fn section_4_2_2_freshness_is_guessed_by_the_last_change() {
     let world = World::standard().await;
-    let headers = format!("date: {}\nlast-modified: {}", date(0), date(-1_000));
-    assert_eq!(fresh_for(&world, &headers, &[97, 101]).await, [true, false]);
+    let headers = format!("date: {}\nlast-modified: {}", date(0), date(-10_000));
+    assert_eq!(
+        fresh_for(&world, &headers, &[900, 1_001]).await,
+        [true, false]
+    );
 
     let none = World::with(|larder| {
         HttpCacheLayer::standard(larder)
@@ -119,7 +122,7 @@ async fn an_old_date_makes_a_response_old() {
     );
     world.get("/").await;
     let age: u64 = world.get("/").await.header("age").parse().unwrap();
-    assert!((40..=42).contains(&age), "{age}");
+    assert!((40..=90).contains(&age), "{age}");
 }
 
 #[tokio::test]
