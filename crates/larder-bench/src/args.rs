@@ -6,12 +6,12 @@ use std::time::Duration;
 use larder_servers::Kind;
 
 pub(crate) const USAGE: &str = "\
-usage: larder-bench near|macros|remote|batch|stampede|fence|outage|clear|tenants|bounded|policies [options]
+usage: larder-bench near|macros|remote|batch|stampede|fence|outage|clear|tenants|bounded|policies|http [options]
 
-  --seconds S      near, macros, remote, batch, bounded, policies: how long each subject of a case is measured, all rounds together
+  --seconds S      near, macros, remote, batch, bounded, policies, http: how long each subject of a case is measured, all rounds together
                    outage: how long the server is away (default 10)
                    clear: how long the idle server is probed (default 5)
-  --rounds N       near, macros, remote, batch, bounded, policies: how many turns each subject takes; the median counts (default 15)
+  --rounds N       near, macros, remote, batch, bounded, policies, http: how many turns each subject takes; the median counts (default 15)
                    stampede: how many cold keys (default 15)
                    fence: how many invalidations for each subject (default 4000)
                    clear: how often the tenant is cleared before it is swept (default 15)
@@ -42,10 +42,11 @@ pub(crate) enum Bench {
     Tenants,
     Bounded,
     Policies,
+    Http,
 }
 
 impl Bench {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Near,
         Self::Macros,
         Self::Remote,
@@ -57,6 +58,7 @@ impl Bench {
         Self::Tenants,
         Self::Bounded,
         Self::Policies,
+        Self::Http,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -72,6 +74,7 @@ impl Bench {
             Self::Tenants => "tenants",
             Self::Bounded => "bounded",
             Self::Policies => "policies",
+            Self::Http => "http",
         }
     }
 
@@ -89,13 +92,16 @@ impl Bench {
             Self::Tenants => (100_000, 0.0),
             Self::Bounded => (9, 3.0),
             Self::Policies => (9, 2.0),
+            Self::Http => (9, 9.0),
         }
     }
 
     /// The same, to show that it runs.
     fn short(self) -> (usize, f64) {
         match self {
-            Self::Near | Self::Macros | Self::Remote | Self::Batch | Self::Bounded => (3, 0.06),
+            Self::Near | Self::Macros | Self::Remote | Self::Batch | Self::Bounded | Self::Http => {
+                (3, 0.06)
+            }
             Self::Policies => (1, 0.06),
             Self::Stampede => (2, 0.0),
             Self::Fence => (400, 0.0),

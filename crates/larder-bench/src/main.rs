@@ -14,6 +14,7 @@ mod bounded;
 mod clear;
 mod clock;
 mod fence;
+mod http;
 mod member;
 mod near;
 mod outage;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Bench::Tenants => tenants::run(&args, &mut report),
         Bench::Bounded => bounded::run(&args, &mut report),
         Bench::Policies => policies::run(&args, &mut report),
+        Bench::Http => http::run(&args, &mut report),
     };
     report.show();
     match outcome {

@@ -1,9 +1,12 @@
 //! What the program is asked for.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use http::Uri;
+use http::uri::Authority;
 use larder::NearCapacity;
 use larder::bounded::Eviction;
 
@@ -47,6 +50,116 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Runs a trace of requests through caches, and says how often each had what was asked for
     Simulate(Simulate),
+    /// Stores the responses of an HTTP service, and answers from them, by RFC 9111
+    Proxy(Proxy),
+}
+
+const ABOUT_PROXY: &str = "\
+WHERE RESPONSES ARE STORED
+  In memory, or on the Valkey or Redis that the environment names, which several proxies may share:
+  VALKEY_URL=valkey://localhost larder proxy …
+
+WHAT IT DOES
+  What responses and requests say of caching counts: Cache-Control, CDN-Cache-Control, Vary, validators,
+  ranges. Each response has a Cache-Status that says what was done. The origin gets its own name as Host,
+  and none of the fields by which a client could ask for another's page, such as X-Forwarded-Host.
+
+  It ends at ctrl-c or SIGTERM, when the requests that are under way have their answers, 10 seconds later
+  at most.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = ABOUT_PROXY)]
+pub(crate) struct Proxy {
+    /// The service whose responses are stored: scheme, host and port
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The service whose responses are stored, as http://localhost:3000"
+    )]
+    pub(crate) origin: Origin,
+
+    /// Where to listen, as 127.0.0.1:8080; port 0 is any that is free
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    pub(crate) listen: SocketAddr,
+
+    /// Seconds that the origin may take to connect, to begin its answer, and for each part of it
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// The longest body that is stored, as 64KiB or 10MB
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = bytes)]
+    pub(crate) max_body: u64,
+
+    /// How much is kept in memory, as 64MiB
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = bytes)]
+    pub(crate) memory: u64,
+
+    /// Seconds past its lifetime that a response may be served while the origin fails, where it does not
+    /// say itself
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds_or_none)]
+    pub(crate) stale_if_error: Duration,
+}
+
+/// An HTTP service, by its scheme, its host and its port.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin(pub(crate) Authority);
+
+impl std::str::FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| {
+            format!("{what}: an origin is http:// with a host and a port, as http://localhost:3000")
+        };
+        let url: Uri = text.parse().map_err(|_| wrong("this is no URL"))?;
+        match url.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(wrong("TLS to the origin is not supported")),
+            _ => return Err(wrong("it has another scheme, or none")),
+        }
+        if !matches!(url.path(), "" | "/") || url.query().is_some() {
+            return Err(wrong("a path or a query cannot be a part of it"));
+        }
+        match url.authority() {
+            Some(authority) if authority.as_str().contains('@') => {
+                Err(wrong("a user cannot be a part of it"))
+            }
+            Some(authority)
+                if authority.as_str() != authority.host() && authority.port_u16().is_none() =>
+            {
+                Err(wrong("its port is no number up to 65535"))
+            }
+            Some(authority) if !authority.host().is_empty() => Ok(Self(authority.clone())),
+            _ => Err(wrong("it has no host")),
+        }
+    }
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "an address is an IP and a port, as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match seconds_or_none(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("it is a number of seconds, above 0 and at most 3600".to_owned()),
+    }
+}
+
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
+    match seconds {
+        Some(Ok(time)) if time <= Duration::from_hours(1) => Ok(time),
+        _ => Err("it is a number of seconds, from 0 to 3600".to_owned()),
+    }
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(Capacity::Bytes(bytes)) => Ok(bytes),
+        _ => Err("a size is a number of bytes with its unit, as 64KiB, 10MB or 512B".to_owned()),
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -265,7 +378,9 @@ mod tests {
             "--policy",
             "lru,all,lru",
         ];
-        let Command::Simulate(simulate) = Args::parse_from(args).command;
+        let Command::Simulate(simulate) = Args::parse_from(args).command else {
+            panic!("another command");
+        };
         assert_eq!(simulate.policies().len(), Eviction::ALL.len());
         assert_eq!(simulate.policies()[0], Eviction::Lru);
     }

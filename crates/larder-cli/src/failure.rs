@@ -1,6 +1,7 @@
 //! Why the program ended without its result.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,15 @@ pub(crate) enum Failure {
     PlotKind { path: PathBuf },
     #[error("cannot write the plot {}: {message}", path.display())]
     Plot { path: PathBuf, message: String },
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    #[error("cannot listen on {address}: {source}; choose another address by --listen")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot open the cache: {0}")]
+    Cache(#[from] Box<larder::Error>),
     #[error("cannot write the result: {0}")]
     Write(#[from] io::Error),
 }

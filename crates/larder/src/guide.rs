@@ -10,6 +10,7 @@
 //! [g10]: g10_nothing_foreign
 //! [metrics]: metrics
 //! [macros]: macros
+#![cfg_attr(feature = "http", doc = "[http]: mod@crate::guide::http")]
 //!
 #![doc = include_str!("../docs/guide/README.md")]
 // The links above go before those of the file, which are for readers of the repository.
@@ -46,6 +47,12 @@ pub mod g10_nothing_foreign {}
 
 #[doc = include_str!("../docs/guide/metrics.md")]
 pub mod metrics {}
+
 #[cfg(feature = "macros")]
 #[doc = include_str!("../docs/guide/macros.md")]
 pub mod macros {}
+
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+#[doc = include_str!("../docs/guide/http.md")]
+pub mod http {}

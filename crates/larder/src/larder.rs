@@ -334,6 +334,12 @@ impl Larder {
         Some(self.inner.valkey.as_ref()?.client())
     }
 
+    /// Where its tasks run.
+    #[cfg(feature = "http")]
+    pub(crate) fn runtime(&self) -> tokio::runtime::Handle {
+        self.inner.shared.runtime.clone()
+    }
+
     /// Frees this process's memory of all caches.
     fn forget(&self) {
         for view in self.views() {

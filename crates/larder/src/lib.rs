@@ -354,6 +354,8 @@
 //! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
 //! | `metrics` | no | counters, gauges and times through the `metrics` facade: [the guide](guide::metrics) has the table |
+//! | `http` | no | the layer that stores the responses of `tower` services, and the postcard codec |
+//! | `axum` | no | extractors and routes for axum, `http` and `json` |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
 //!
 //! # Guarantees, and their limits
@@ -403,6 +405,9 @@ pub mod global;
 #[cfg(all(feature = "json", feature = "valkey"))]
 pub mod guide;
 mod health;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 pub mod key;
 mod larder;
 mod load;

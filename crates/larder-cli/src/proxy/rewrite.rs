@@ -1,0 +1,122 @@
+//! Makes a client's request one for the origin.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderName, HeaderValue, VIA};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{Either, Empty};
+use larder::http::remove_hop_by_hop;
+use tower::Service;
+
+/// What an origin might take for a part of the URL. It is none of the key's, so a client could have one
+/// page stored for another.
+const OF_THE_URL: [HeaderName; 6] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+
+/// Sends requests to one origin, whatever the client called it.
+#[derive(Clone, Debug)]
+pub(super) struct Rewrite<S> {
+    authority: Authority,
+    host: HeaderValue,
+    inner: S,
+}
+
+impl<S> Rewrite<S> {
+    pub(super) fn new(authority: Authority, inner: S) -> Self {
+        // An authority is made of what may stand in a field.
+        let host = HeaderValue::from_str(authority.as_str());
+        let host = host.unwrap_or_else(|_| HeaderValue::from_static("localhost"));
+        Self {
+            authority,
+            host,
+            inner,
+        }
+    }
+
+    fn rewrite<A>(&self, request: &mut Request<A>) {
+        let path = request.uri().path_and_query().cloned();
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        let headers = request.headers_mut();
+        for name in OF_THE_URL {
+            headers.remove(name);
+        }
+        headers.insert(HOST, self.host.clone());
+        leave_hop(headers);
+    }
+}
+
+/// Removes what ends here, and says who passed it on (RFC 9110 §7.6.3).
+pub(super) fn leave_hop(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    headers.append(VIA, HeaderValue::from_static("1.1 larder"));
+}
+
+impl<S, A, B> Service<Request<A>> for Rewrite<S>
+where
+    S: Service<Request<A>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response<Either<B, Empty<Bytes>>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        if request.method() == Method::CONNECT {
+            let mut response = Response::new(Either::Right(Empty::new()));
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            return Box::pin(std::future::ready(Ok(response)));
+        }
+        self.rewrite(&mut request);
+        let answering = self.inner.call(request);
+        Box::pin(async move { Ok(answering.await?.map(Either::Left)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_is_asked_by_its_own_name() {
+        let rewrite = Rewrite::new(Authority::from_static("origin:81"), ());
+        let request = Request::get("http://evil.example/a?b=c")
+            .header("host", "evil.example")
+            .header("x-forwarded-host", "evil.example")
+            .header("connection", "close, x-hop")
+            .header("x-hop", "1")
+            .header("x-kept", "2");
+        let mut request = request.body(()).unwrap();
+        rewrite.rewrite(&mut request);
+        assert_eq!(request.uri(), "http://origin:81/a?b=c");
+        let mut expected = HeaderMap::new();
+        for (name, value) in [
+            ("host", "origin:81"),
+            ("via", "1.1 larder"),
+            ("x-kept", "2"),
+        ] {
+            expected.insert(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(request.headers(), &expected);
+    }
+}

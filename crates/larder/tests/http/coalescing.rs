@@ -1,0 +1,121 @@
+//! Concurrent requests for one response: the service is asked once.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Response;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::common::{eventually, soon};
+use crate::origin::{Answer, World};
+
+/// An origin that answers only when it is let.
+fn gated(world: &World, headers: &'static [(&'static str, &'static str)]) -> Arc<Semaphore> {
+    let gate = Arc::new(Semaphore::new(0));
+    let wait = Arc::clone(&gate);
+    world.origin.does(move |_| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.acquire().await.unwrap().forget();
+            let mut response = Response::builder();
+            for (name, value) in headers {
+                response = response.header(*name, *value);
+            }
+            response.body(Body::from("x")).unwrap()
+        }
+    });
+    gate
+}
+
+fn ask(world: &World, times: usize, headers: &'static str) -> Vec<JoinHandle<Answer>> {
+    let ask = |_| {
+        let world = world.clone();
+        tokio::spawn(async move { world.get_with("/", headers).await })
+    };
+    (0..times).map(ask).collect()
+}
+
+/// Lets every task that can go on do so.
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_requests_are_one_of_the_service() {
+    let world = World::standard().await;
+    let gate = gated(&world, &[("cache-control", "max-age=60")]);
+    let asked = ask(&world, 100, "");
+    eventually("the origin is asked", async || world.origin.times() == 1).await;
+    settle().await;
+    gate.add_permits(100);
+    let mut collapsed = 0;
+    for each in asked {
+        let answer = soon("an answer", each).await.unwrap();
+        assert_eq!(answer.body, "x");
+        collapsed += usize::from(answer.cache_status().contains("; collapsed"));
+    }
+    assert_eq!((world.origin.times(), collapsed), (1, 99));
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_stored_is_not_waited_for_one_after_another() {
+    let world = World::standard().await;
+    let gate = gated(&world, &[("cache-control", "private")]);
+    let asked = ask(&world, 20, "");
+    eventually("the origin is asked", async || world.origin.times() == 1).await;
+    settle().await;
+    gate.add_permits(1);
+    // All others go at once, not in a row.
+    eventually("all go", async || world.origin.times() == 20).await;
+    // And so do those who come now.
+    let late = ask(&world, 5, "");
+    eventually("all go", async || world.origin.times() == 25).await;
+    gate.add_permits(24);
+    for each in asked.into_iter().chain(late) {
+        assert_eq!(soon("an answer", each).await.unwrap().body, "x");
+    }
+    // For a short time only.
+    world.advance(6);
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "new");
+    world.get("/").await;
+    assert!(world.get("/").await.is_hit());
+}
+
+#[tokio::test]
+async fn no_cache_requests_share_one_as_well() {
+    let world = World::standard().await;
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "old");
+    world.get("/").await;
+    let gate = gated(&world, &[("cache-control", "max-age=60")]);
+    let asked = ask(&world, 20, "cache-control: no-cache");
+    eventually("the origin is asked", async || world.origin.times() == 2).await;
+    settle().await;
+    gate.add_permits(20);
+    for each in asked {
+        assert_eq!(soon("an answer", each).await.unwrap().body, "x");
+    }
+    assert_eq!(world.origin.times(), 2);
+}
+
+#[tokio::test]
+async fn the_first_one_leaving_takes_nothing_from_the_others() {
+    let world = World::standard().await;
+    let gate = gated(&world, &[("cache-control", "max-age=60")]);
+    let first = ask(&world, 1, "").pop().unwrap();
+    eventually("the origin is asked", async || world.origin.times() == 1).await;
+    let others = ask(&world, 5, "");
+    settle().await;
+    first.abort();
+    gate.add_permits(5);
+    for each in others {
+        assert_eq!(soon("an answer", each).await.unwrap().body, "x");
+    }
+    assert_eq!(world.origin.times(), 1);
+}

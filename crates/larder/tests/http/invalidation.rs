@@ -1,0 +1,130 @@
+//! RFC 9111 §4.4: what unsafe methods invalidate; and what larder's own ways do.
+
+use axum::body::Body;
+use http::Response;
+use larder::http::HttpCacheLayer;
+
+use crate::common::{eventually, soon};
+use crate::origin::World;
+
+async fn filled() -> World {
+    let world = World::standard().await;
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "old");
+    for uri in ["/a", "/b", "/c"] {
+        world.get(uri).await;
+        assert!(world.get(uri).await.is_hit());
+    }
+    world
+}
+
+#[tokio::test]
+async fn an_unsafe_method_invalidates_its_url() {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "FROB"] {
+        let world = filled().await;
+        let answer = world.send(method, "/a", "").await;
+        assert_eq!(answer.cache_status(), "larder; fwd=method; fwd-status=200");
+        assert!(!world.get("/a").await.is_hit(), "{method}");
+        assert!(world.get("/b").await.is_hit());
+    }
+}
+
+#[tokio::test]
+async fn a_safe_method_or_an_error_invalidates_nothing() {
+    let world = filled().await;
+    world.send("OPTIONS", "/a", "").await;
+    world.send("HEAD", "/a", "").await;
+    assert!(world.get("/a").await.is_hit());
+    world.origin.answers(500, "", "");
+    world.send("POST", "/a", "").await;
+    world.origin.answers(404, "", "");
+    world.send("DELETE", "/a", "").await;
+    assert!(world.get("/a").await.is_hit());
+}
+
+#[tokio::test]
+async fn urls_of_the_same_origin_that_the_response_names_go_too() {
+    let world = filled().await;
+    world.origin.answers(
+        201,
+        "location: /b\ncontent-location: http://a.example/c",
+        "",
+    );
+    world.send("POST", "/list", "").await;
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "new");
+    for uri in ["/b", "/c"] {
+        assert_eq!(world.get(uri).await.body, "new");
+    }
+    assert_eq!(world.get("/a").await.body, "old");
+    world
+        .origin
+        .answers(201, "location: http://evil.example/a", "");
+    world.send("POST", "/list", "").await;
+    assert!(world.get("/a").await.is_hit());
+}
+
+#[tokio::test]
+async fn a_response_on_its_way_is_not_stored_after_an_invalidation() {
+    let world = World::standard().await;
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let wait = std::sync::Arc::clone(&gate);
+    world.origin.does(move |request| {
+        let wait = std::sync::Arc::clone(&wait);
+        async move {
+            if request.method == "GET" {
+                wait.acquire().await.unwrap().forget();
+            }
+            let response = Response::builder().header("cache-control", "max-age=60");
+            response.body(Body::from("old")).unwrap()
+        }
+    });
+    let (slow, origin) = (world.clone(), world.origin.clone());
+    let slow = tokio::spawn(async move { slow.get("/").await });
+    eventually("the origin is asked", async || origin.times() == 1).await;
+    world.send("POST", "/", "").await;
+    gate.add_permits(1);
+    assert_eq!(soon("the first answer", slow).await.unwrap().body, "old");
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "new");
+    assert_eq!(world.get("/").await.body, "new");
+}
+
+#[tokio::test]
+async fn tags_and_tenants_work_as_for_any_value() {
+    let world = World::with(|larder| {
+        HttpCacheLayer::standard(larder)
+            .tenant(|request| Some(request.headers.get("x-tenant")?.to_str().ok()?.to_owned()))
+            .tags(|request| vec![format!("path:{}", request.uri.path())])
+            .build()
+            .unwrap()
+    })
+    .await;
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60\nvary: accept-language", "x");
+    let of = async |tenant: &str| {
+        world
+            .get_with("/a", &format!("x-tenant: {tenant}"))
+            .await
+            .is_hit()
+    };
+    assert!(!of("one").await && !of("two").await && !world.get("/a").await.is_hit());
+    assert!(of("one").await && of("two").await && world.get("/a").await.is_hit());
+    world.larder.tenant("one").clear().await.unwrap();
+    assert!(!of("one").await && of("two").await);
+    assert!(of("one").await);
+    world
+        .larder
+        .tenant("one")
+        .invalidate_tag("path:/a")
+        .await
+        .unwrap();
+    assert!(!of("one").await && of("two").await);
+    // A tenant that cannot be is answered, and nothing is stored.
+    let long = "x".repeat(300);
+    assert!(!of(&long).await && !of(&long).await);
+}

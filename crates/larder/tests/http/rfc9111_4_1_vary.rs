@@ -1,0 +1,137 @@
+//! §4.1: which requests share a response.
+
+use axum::body::Body;
+use http::Response;
+
+use crate::common::soon;
+use crate::origin::World;
+
+/// An origin that answers in the language it was asked for.
+async fn languages() -> World {
+    let world = World::standard().await;
+    world.origin.does(|request| async move {
+        let language = request.headers.get("accept-language");
+        let language = language
+            .map_or("none", |value| value.to_str().unwrap())
+            .to_owned();
+        let response = Response::builder()
+            .header("cache-control", "max-age=60")
+            .header("vary", "Accept-Language");
+        response.body(Body::from(language)).unwrap()
+    });
+    world
+}
+
+#[tokio::test]
+async fn each_variant_has_its_own_response() {
+    let world = languages().await;
+    for language in ["de", "fr", "de, fr;q=0.5"] {
+        let first = world
+            .get_with("/", &format!("accept-language: {language}"))
+            .await;
+        assert_eq!((&*first.body, first.is_hit()), (language, false));
+    }
+    assert_eq!(world.get("/").await.body, "none");
+    for (asked, got) in [
+        ("de", "de"),
+        ("FR", "fr"),
+        ("fr;q=0.5,  de", "de, fr;q=0.5"),
+    ] {
+        let again = world
+            .get_with("/", &format!("accept-language: {asked}"))
+            .await;
+        assert_eq!((&*again.body, again.is_hit()), (got, true));
+    }
+    assert_eq!(world.origin.times(), 4);
+}
+
+#[tokio::test]
+async fn a_miss_of_a_variant_says_so() {
+    let world = languages().await;
+    let first = world.get_with("/", "accept-language: de").await;
+    assert!(first.cache_status().starts_with("larder; fwd=uri-miss"));
+    let other = world.get_with("/", "accept-language: fr").await;
+    assert!(other.cache_status().starts_with("larder; fwd=vary-miss"));
+}
+
+#[tokio::test]
+async fn a_response_that_varies_by_all_is_not_stored() {
+    let world = World::standard().await;
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60\nvary: *", "x");
+    world.get("/").await;
+    assert!(!world.get("/").await.is_hit());
+}
+
+#[tokio::test]
+async fn an_unsafe_method_invalidates_all_variants() {
+    let world = languages().await;
+    for language in ["de", "fr"] {
+        world
+            .get_with("/", &format!("accept-language: {language}"))
+            .await;
+    }
+    world.send("POST", "/", "").await;
+    for language in ["de", "fr"] {
+        let again = world
+            .get_with("/", &format!("accept-language: {language}"))
+            .await;
+        assert!(!again.is_hit(), "{language}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_varies_by_more_is_found_out() {
+    let world = languages().await;
+    world.get_with("/", "accept-language: de").await;
+    world.origin.answers(
+        200,
+        "cache-control: max-age=60\nvary: accept-language, x-plan",
+        "gold",
+    );
+    assert_eq!(
+        world
+            .get_with("/", "accept-language: fr\nx-plan: gold")
+            .await
+            .body,
+        "gold"
+    );
+    // It is not given to another plan, now or later.
+    world.origin.answers(
+        200,
+        "cache-control: max-age=60\nvary: accept-language, x-plan",
+        "free",
+    );
+    for _ in 0..2 {
+        let other = world
+            .get_with("/", "accept-language: fr\nx-plan: free")
+            .await;
+        assert_eq!(other.body, "free");
+    }
+    let hit = world
+        .get_with("/", "accept-language: fr\nx-plan: free")
+        .await;
+    assert_eq!((&*hit.body, hit.is_hit()), ("free", true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_requests_for_two_variants_get_each_its_own() {
+    let world = languages().await;
+    let asked: Vec<_> = (0..40)
+        .map(|at| {
+            let world = world.clone();
+            let language = if at % 2 == 0 { "de" } else { "fr" };
+            tokio::spawn(async move {
+                let answer = world
+                    .get_with("/", &format!("accept-language: {language}"))
+                    .await;
+                assert_eq!(answer.body, language);
+            })
+        })
+        .collect();
+    for each in asked {
+        soon("a variant", each).await.unwrap();
+    }
+    assert_eq!(world.origin.times(), 2);
+}
