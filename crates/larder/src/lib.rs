@@ -384,7 +384,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// The code in the README, which is compiled with the documentation's.
-#[cfg(all(doctest, feature = "json"))]
+#[cfg(all(doctest, feature = "axum", feature = "macros"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
