@@ -2,8 +2,14 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::time::Duration;
 
+use larder::bounded::{Eviction, Request, Simulation};
 use larder::{Cache, NearCapacity, RecordingError};
+use ruzstd::decoding::StreamingDecoder;
 
 use super::in_memory;
 
@@ -91,7 +97,7 @@ async fn a_recording_has_each_request_in_its_order_and_ends_where_it_is_full() {
     assert!(recording.is_empty());
     for key in [1, 2, 1, 1, 3, 4] {
         numbers.get(&key).await;
-        clock.advance(std::time::Duration::from_millis(1_500));
+        clock.advance(Duration::from_millis(1_500));
     }
     assert!(recording.is_full());
     let lines = lines(&recording);
@@ -149,4 +155,84 @@ async fn one_recording_at_a_time_and_numbers_within_their_range() {
     let again = numbers.record(1.0, 10).unwrap();
     numbers.get(&1).await;
     assert_eq!(again.len(), 1);
+}
+
+/// The share of requests that a cache of the least recently used answers.
+fn exact(keys: &[u64], capacity: u64) -> f64 {
+    let mut cache = Simulation::new(Eviction::Lru, NearCapacity::Entries(capacity));
+    let hits = keys
+        .iter()
+        .filter(|key| cache.request(&Request::new(**key)))
+        .count();
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let rate = hits as f64 / keys.len() as f64;
+    rate
+}
+
+/// Asks for the keys, some thousands a second, and compares the curve with the exact one.
+async fn check(name: &str, keys: &[u64], capacities: [u64; 3]) {
+    let (larder, clock) = in_memory().await;
+    let cache = larder.cache(name).near(CAPACITY).miss_ratio_curve();
+    let cache: Cache<u64, u64> = cache.build().unwrap();
+    for keys in keys.chunks(500) {
+        for key in keys {
+            cache.get(key).await;
+        }
+        clock.advance(Duration::from_millis(100));
+    }
+    let curve = cache.miss_ratio_curve().unwrap();
+    for capacity in capacities {
+        let (is, should) = (curve.hit_rate(capacity).unwrap(), exact(keys, capacity));
+        assert!(
+            (is - should).abs() <= 0.02,
+            "{name}: at {capacity} entries {is} instead of {should}, by {:?} of the keys",
+            curve.shares()
+        );
+    }
+}
+
+/// The keys of a recorded trace; `None` where the traces are not beside the workspace.
+fn recorded(name: &str) -> Option<Vec<u64>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/traces")
+        .join(format!("{name}.keys.zst"));
+    let lines = BufReader::new(StreamingDecoder::new(File::open(path).ok()?).unwrap()).lines();
+    Some(lines.map(|line| line.unwrap().parse().unwrap()).collect())
+}
+
+#[tokio::test]
+async fn the_curve_of_recorded_traces_is_within_two_points() {
+    // Half, all and twice of what they are usually compared at; and what only a share of the keys can tell.
+    for (name, capacities) in [
+        ("gli", [500, 1_000, 2_000]),
+        ("loop", [256, 512, 1_024]),
+        ("multi3", [1_000, 2_000, 4_000]),
+        ("web12", [1_000, 2_000, 8_000]),
+        ("oltp", [500, 2_000, 16_000]),
+    ] {
+        if let Some(keys) = recorded(name) {
+            check(name, &keys, capacities).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_curve_of_a_made_trace_is_within_two_points() {
+    // Keys whose popularity falls with their rank, of which a few thousand come once.
+    let mut state = 1_u64;
+    let keys = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let share = f64::from(u32::try_from(state >> 32).unwrap()) / f64::from(u32::MAX);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a key"
+        )]
+        let key = 100_000_f64.powf(share) as u64;
+        key
+    });
+    let keys: Vec<u64> = keys.take(200_000).collect();
+    check("made", &keys, [500, 4_000, 20_000]).await;
 }
