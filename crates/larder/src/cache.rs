@@ -20,6 +20,8 @@ use crate::sampling::{MissRatioCurve, Recording, RecordingError, Size};
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
 use crate::sweep::{Pattern, Removed, Sweep};
+#[cfg(feature = "blocking")]
+use crate::telemetry::Counters;
 use crate::telemetry::{CacheStats, Miss};
 use crate::value::{CacheValue, IntoValue};
 
@@ -141,6 +143,25 @@ where
         // Boxed, so that the future of a hit stays small.
         let found = Box::pin(self.entry(key).look_up(Wanted::Fresh)).await?;
         Some(found.value)
+    }
+
+    /// The fresh value in this process's memory, counted as a hit where there is one. Where hits do more than
+    /// that there is none.
+    #[inline]
+    pub(crate) fn near_value<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        let tenant = self.tenant.as_ref().ok()?;
+        let at = NearRef::new(tenant.as_ref(), key);
+        if self.space.options.sliding {
+            return None;
+        }
+        let stored = self.space.near_hit(&at)?;
+        self.space
+            .count(at.tenant, |counters| counters.near_hits.up());
+        Some(stored.value)
     }
 
     /// The value under `key` with its source, freshness and age; also a stale one, where nothing
@@ -301,14 +322,8 @@ where
         F: Future<Output = Result<V, E>>,
         E: Display + Send + Sync + 'static,
     {
-        if let Ok(tenant) = &self.tenant
-            && let at = NearRef::new(tenant.as_ref(), key)
-            && !self.space.options.sliding
-            && let Some(stored) = self.space.near_hit(&at)
-        {
-            self.space
-                .count(at.tenant, |counters| counters.near_hits.up());
-            return Ok(stored.value);
+        if let Some(value) = self.near_value(key) {
+            return Ok(value);
         }
         let found = Box::pin(self.entry(key).lookup_or_load(loader)).await?;
         Ok(found.value)
@@ -421,6 +436,11 @@ where
         let shared = &self.space.shared;
         let of = |scopes: &Scopes| vec![scopes.cache(tenant.as_ref(), &self.space.name)];
         shared.invalidate(of, strength).await
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.space.counters
     }
 
     /// What this cache has counted in this process, for all tenants.

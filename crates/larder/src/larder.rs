@@ -325,6 +325,12 @@ impl Larder {
         open.values().map(|open| Arc::clone(&open.view)).collect()
     }
 
+    /// Where it was built.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.inner.shared.runtime
+    }
+
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }

@@ -352,6 +352,7 @@
 //! | `json` | yes | the JSON codec, [`AnyCache`], and the calls of [`global`] |
 //! | `msgpack` | no | the `MessagePack` codec |
 //! | `postcard` | no | the postcard codec, which wants a schema version or a type that reveals its own |
+//! | `blocking` | no | `blocking`: the whole API for programs that are not async |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
 //!
 //! # Guarantees, and their limits
@@ -387,6 +388,9 @@ struct Readme;
 #[cfg(feature = "json")]
 mod any;
 mod batch;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub mod blocking;
 pub mod bounded;
 mod cache;
 pub mod config;

@@ -68,6 +68,9 @@ counters! {
     misses_unreadable: Counter,
     /// Lookups that missed because the key, or the tenant's name, cannot be stored.
     misses_invalid_key: Counter,
+    /// Lookups of the blocking API that missed because they were made within an async task, where
+    /// nothing may wait.
+    misses_in_async_task: Counter,
     /// Loads begun.
     loads: Counter,
     /// Of these, those in the background before the value expired.
@@ -137,6 +140,7 @@ impl CacheStats {
             + self.misses_remote_unavailable
             + self.misses_unreadable
             + self.misses_invalid_key
+            + self.misses_in_async_task
     }
 
     /// The share of lookups that were answered from a tier, 0 to 1; `None` before the first.
