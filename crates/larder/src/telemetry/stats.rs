@@ -26,6 +26,12 @@ macro_rules! counters {
         }
 
         impl CacheStats {
+            /// Each counter by its name.
+            #[cfg(feature = "testing")]
+            pub(crate) fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)+]
+            }
+
             /// What was counted between an earlier snapshot and this one. Never less than zero,
             /// also where the snapshots are of two caches or the wrong way round.
             ///
