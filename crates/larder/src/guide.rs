@@ -8,6 +8,9 @@
 //! [g8]: g8_cancel_safe
 //! [g9]: g9_rolling_deploys
 //! [g10]: g10_nothing_foreign
+//! [migration]: migration
+#![cfg_attr(feature = "blocking", doc = "[blocking]: blocking")]
+#![cfg_attr(feature = "testing", doc = "[testing]: testing")]
 //!
 #![doc = include_str!("../docs/guide/README.md")]
 // The links above go before those of the file, which are for readers of the repository.
@@ -41,3 +44,16 @@ pub mod g9_rolling_deploys {}
 
 #[doc = include_str!("../docs/guide/g10-nothing-foreign.md")]
 pub mod g10_nothing_foreign {}
+
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+#[doc = include_str!("../docs/guide/blocking.md")]
+pub mod blocking {}
+
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+#[doc = include_str!("../docs/guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/guide/migration.md")]
+pub mod migration {}
