@@ -24,6 +24,7 @@
 //!     .stale(Duration::from_secs(600))
 //!     .build()?;
 //! rates.set("EUR", 1.09).await?;
+//! assert_eq!(rates.get("EUR").await.as_deref(), Some(&1.09)); // now it is in memory, too
 //!
 //! // The rate expires, and both the server and the bank are away.
 //! clock.advance(Duration::from_secs(90));

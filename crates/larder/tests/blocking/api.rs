@@ -12,6 +12,12 @@ use crate::common::secs;
 
 /// All calls, on whatever it lies.
 fn every_call_works(larder: &Larder) {
+    calls_on_one_key_work(larder);
+    calls_on_many_keys_work(larder);
+    calls_on_the_larder_work(larder);
+}
+
+fn calls_on_one_key_work(larder: &Larder) {
     let users: Cache<u32, String> = larder.cache("users").stale(secs(60)).build().unwrap();
     assert_eq!(users.get(&1), None);
     users.set(&1, "Ann").unwrap();
@@ -52,7 +58,10 @@ fn every_call_works(larder: &Larder) {
     assert!(users.entry(&1).tenant("acme").exists());
     larder.tenant("acme").invalidate_tag("team:7").unwrap();
     assert!(!acme.exists(&1));
+}
 
+fn calls_on_many_keys_work(larder: &Larder) {
+    let users: Cache<u32, String> = larder.cache("users").stale(secs(60)).build().unwrap();
     users.set_many([(10, "a"), (11, "b")]).unwrap();
     assert_eq!(users.get_many(&[10, 11, 12]).len(), 2);
     assert_eq!(users.lookup_many(&[10, 12]).len(), 1);
@@ -87,6 +96,9 @@ fn every_call_works(larder: &Larder) {
     users.set(&1, "Ann").unwrap();
     larder.clear().unwrap().finished().unwrap();
     assert!(!users.exists(&1));
+}
+
+fn calls_on_the_larder_work(larder: &Larder) {
     larder.clear_untenanted().unwrap();
     larder.sweep().finished().unwrap();
     larder.tenant("acme").erase().unwrap();
