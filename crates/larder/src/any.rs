@@ -266,6 +266,11 @@ impl AnyCache {
         self.cache.stats()
     }
 
+    #[cfg(feature = "blocking")]
+    pub(crate) fn counters(&self) -> &crate::telemetry::Counters {
+        self.cache.counters()
+    }
+
     fn entry<'a>(
         &'a self,
         key: &'a AnyKey,

@@ -31,6 +31,18 @@ impl<K: Hash + Eq, V, E> Batch<K, V, E> {
         }
     }
 
+    /// Each key with its value, or `None`, or its error.
+    pub(crate) fn into_answers(
+        self,
+    ) -> impl Iterator<Item = (K, Result<Option<Found<V>>, LoadError<E>>)> {
+        let found = self.found.into_iter();
+        let found = found.map(|(key, found)| (key, Ok(Some(found))));
+        let absent = self.absent.into_iter().map(|key| (key, Ok(None)));
+        let failed = self.failed.into_iter();
+        let failed = failed.map(|(key, error)| (key, Err(error)));
+        found.chain(absent).chain(failed)
+    }
+
     /// The values alone, if no key failed.
     ///
     /// # Errors

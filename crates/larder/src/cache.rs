@@ -22,6 +22,8 @@ use crate::sampling::{MissRatioCurve, Recording, RecordingError, Size};
 use crate::scope::{Scopes, Strength};
 use crate::space::{Space, Wanted};
 use crate::sweep::{Pattern, Removed, Sweep};
+#[cfg(feature = "blocking")]
+use crate::telemetry::Counters;
 use crate::telemetry::{CacheStats, Invalidated, Miss};
 use crate::value::{CacheValue, IntoValue};
 
@@ -496,6 +498,11 @@ where
             space: Arc::clone(&self.space),
             tenant,
         }
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.space.counters
     }
 
     /// What this cache has counted in this process, for all tenants.

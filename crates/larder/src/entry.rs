@@ -14,6 +14,8 @@ use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::Found;
 use crate::space::{Space, Wanted};
+#[cfg(feature = "blocking")]
+use crate::telemetry::Counters;
 use crate::telemetry::Miss;
 use crate::value::{CacheValue, IntoValue};
 
@@ -452,6 +454,11 @@ where
     {
         self.space.counters.missed(Miss::InvalidKey);
         self.space.load_alone(loader).await
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn counters(&self) -> &'a Counters {
+        &self.space.counters
     }
 
     fn at(&self) -> Result<NearRef<'_, Q>, Error> {

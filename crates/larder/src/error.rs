@@ -8,6 +8,10 @@ use crate::key::{KeyError, NameError};
 use crate::remote::RemoteError;
 use crate::wire::{EncodeError, SchemaError};
 
+/// What a blocking call says where it may not wait.
+pub(crate) const IN_ASYNC_TASK: &str = "a blocking call cannot wait within an async task: await the async \
+     API there, or move the call to `tokio::task::spawn_blocking`";
+
 /// Why a larder or a cache could not be opened, or a write did not take effect.
 ///
 /// Reads have no error: a cache that is in trouble misses (G3). The `Debug` form is the message too,
@@ -218,7 +222,16 @@ pub enum Error {
         "cannot wait for the server within an async task: await the call instead, or move it to \
          `tokio::task::spawn_blocking`; it goes on in the background"
     )]
+    NotAwaited,
+    /// A blocking call was made within an async task, where nothing may wait. It did nothing.
+    #[error("{IN_ASYNC_TASK}")]
     InAsyncTask,
+    /// The system has no thread for a blocking larder's runtime.
+    #[error("cannot start the thread of a blocking larder: {source}")]
+    NoThread {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The larder was closed.
     #[error("the larder is closed")]
     Closed,

@@ -11,6 +11,9 @@
 //! [metrics]: metrics
 //! [macros]: macros
 #![cfg_attr(feature = "http", doc = "[http]: mod@crate::guide::http")]
+//! [migration]: migration
+#![cfg_attr(feature = "blocking", doc = "[blocking]: blocking")]
+#![cfg_attr(feature = "testing", doc = "[testing]: testing")]
 //!
 #![doc = include_str!("../docs/guide/README.md")]
 // The links above go before those of the file, which are for readers of the repository.
@@ -56,3 +59,16 @@ pub mod macros {}
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 #[doc = include_str!("../docs/guide/http.md")]
 pub mod http {}
+
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+#[doc = include_str!("../docs/guide/blocking.md")]
+pub mod blocking {}
+
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+#[doc = include_str!("../docs/guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/guide/migration.md")]
+pub mod migration {}

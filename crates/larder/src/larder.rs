@@ -335,7 +335,7 @@ impl Larder {
     }
 
     /// Where its tasks run.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "blocking", feature = "http"))]
     pub(crate) fn runtime(&self) -> tokio::runtime::Handle {
         self.inner.shared.runtime.clone()
     }

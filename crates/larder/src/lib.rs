@@ -356,6 +356,7 @@
 //! | `metrics` | no | counters, gauges and times through the `metrics` facade: [the guide](guide::metrics) has the table |
 //! | `http` | no | the layer that stores the responses of `tower` services, and the postcard codec |
 //! | `axum` | no | extractors and routes for axum, `http` and `json` |
+//! | `blocking` | no | `blocking`: the whole API for programs that are not async |
 //! | `testing` | no | the conformance kit for other implementations of [`Remote`](remote::Remote) |
 //!
 //! # Guarantees, and their limits
@@ -395,6 +396,9 @@ pub mod __private;
 #[cfg(feature = "json")]
 mod any;
 mod batch;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub mod blocking;
 pub mod bounded;
 mod cache;
 pub mod config;
@@ -427,6 +431,8 @@ pub mod testing;
 mod time;
 mod unwind;
 mod value;
+#[cfg(any(feature = "blocking", feature = "macros"))]
+mod wait;
 #[doc(hidden)]
 pub mod wire;
 

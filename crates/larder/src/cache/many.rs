@@ -276,14 +276,7 @@ where
                         .await
                 }
             })
-            .flat_map(|batch| {
-                let found = batch.found.into_iter();
-                let found = found.map(|(key, found)| (key, Ok(Some(found))));
-                let absent = batch.absent.into_iter().map(|key| (key, Ok(None)));
-                let failed = batch.failed.into_iter();
-                let failed = failed.map(|(key, error)| (key, Err(error)));
-                stream::iter(found.chain(absent).chain(failed))
-            })
+            .flat_map(|batch| stream::iter(batch.into_answers()))
     }
 
     /// Stores several values, each as [`set`](Self::set) does; a [`Loaded`] has times and tags of its

@@ -111,6 +111,22 @@ pub(crate) fn inherit<F: Future>(task: F) -> impl Future<Output = F::Output> {
     CHAIN.scope(CHAIN.try_with(Clone::clone).unwrap_or_default(), task)
 }
 
+/// The loads that something runs in, to be taken along into a thread.
+#[cfg(feature = "blocking")]
+pub(crate) struct Chain(Vec<FlightId>);
+
+#[cfg(feature = "blocking")]
+impl Chain {
+    pub(crate) fn current() -> Self {
+        Self(CHAIN.try_with(Clone::clone).unwrap_or_default())
+    }
+
+    /// Runs `f` inside of them.
+    pub(crate) fn within<T>(self, f: impl FnOnce() -> T) -> T {
+        CHAIN.sync_scope(self.0, f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

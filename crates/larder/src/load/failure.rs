@@ -34,6 +34,8 @@ pub enum LoadError<E> {
     Overloaded,
     /// The runtime ended while the load was under way.
     RuntimeGone,
+    /// A blocking call was made within an async task, where nothing may wait. The loader did not run.
+    InAsyncTask,
 }
 
 /// An error of a type other than the caller's own.
@@ -114,6 +116,7 @@ impl<E> Clone for LoadError<E> {
             Self::Circular => Self::Circular,
             Self::Overloaded => Self::Overloaded,
             Self::RuntimeGone => Self::RuntimeGone,
+            Self::InAsyncTask => Self::InAsyncTask,
         }
     }
 }
@@ -134,6 +137,7 @@ impl<E: Display> Display for LoadError<E> {
                  value",
             ),
             Self::RuntimeGone => f.write_str("the runtime ended while the load was under way"),
+            Self::InAsyncTask => f.write_str(crate::error::IN_ASYNC_TASK),
         }
     }
 }

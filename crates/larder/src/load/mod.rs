@@ -90,6 +90,8 @@ mod sync {
 }
 
 pub(crate) use batch::Answer;
+#[cfg(feature = "blocking")]
+pub(crate) use chain::Chain;
 pub(crate) use failure::Failure;
 pub use failure::{ForeignError, LoadError};
 pub(crate) use lease::Lessor;

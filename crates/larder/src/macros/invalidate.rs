@@ -40,10 +40,10 @@ impl Invalidation {
     ///
     /// # Errors
     /// As [`Cache::remove`]. Within an async task, where nothing may wait for the server:
-    /// [`Error::InAsyncTask`]; then this process has forgotten the value, and the server is told of it in
+    /// [`Error::NotAwaited`]; then this process has forgotten the value, and the server is told of it in
     /// the background.
     pub fn wait(self) -> Result<bool, Error> {
-        wait_for(self).unwrap_or(Err(Error::InAsyncTask))
+        wait_for(self).unwrap_or(Err(Error::NotAwaited))
     }
 }
 

@@ -8,9 +8,7 @@
 //!   so for caches in memory whose key no other call is loading. Else the function runs by itself, once, and
 //!   stores nothing.
 //!
-//! Tokio tells no one whether a thread may wait, short of a panic where it may not. But it gives a budget to
-//! each poll of a task, and none to threads that may wait: [`may_wait`] looks whether there is an end to
-//! it, and gives back what it took. A task that gave up its budget (`unconstrained`) is left to the panic.
+//! [`wait`](crate::wait) says where a thread may wait.
 //!
 //! A function may call another one that is cached: it runs within a poll, but not within tokio's, so the
 //! inner one waits like the outer one.
@@ -18,25 +16,20 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::panic::resume_unwind;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::task::coop::poll_proceed;
 
 use super::load::With;
 use super::returns::{Held, Settles};
 use crate::cache::Cache;
 use crate::key::CacheKey;
 use crate::load::LoadError;
-use crate::unwind::caught;
 use crate::value::CacheValue;
-
-/// More than tokio grants to one poll of a task.
-const BUDGET: usize = 256;
+use crate::wait::{block_on, may_wait};
 
 /// The runtime of the timers. `None`: the system gave no thread for it.
 fn timers() -> Option<&'static Handle> {
@@ -53,64 +46,10 @@ fn timers() -> Option<&'static Handle> {
     TIMERS.get_or_init(make).as_ref()
 }
 
-/// Whether this thread may wait: tokio is not polling a task on it.
-fn may_wait(timers: &Handle) -> bool {
-    Handle::try_current().is_err()
-        || is_without_budget() && caught(|| timers.block_on(async {})).is_ok()
-}
-
-fn is_without_budget() -> bool {
-    let mut nobody = Context::from_waker(Waker::noop());
-    // Each part of the budget comes back when it is dropped.
-    let mut taken = Vec::with_capacity(BUDGET);
-    while taken.len() < BUDGET
-        && let Poll::Ready(part) = poll_proceed(&mut nobody)
-    {
-        taken.push(part);
-    }
-    let is_endless = taken.len() == BUDGET;
-    // The last one first: each brings back what was there before it.
-    while taken.pop().is_some() {}
-    is_endless
-}
-
-/// Wakes a thread that waits, and only for what it waits for: threads wait within waits.
-struct Bell {
-    rung: AtomicBool,
-    thread: Thread,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-}
-
-fn block_on<T>(mut future: Pin<&mut impl Future<Output = T>>) -> T {
-    let bell = Arc::new(Bell {
-        rung: AtomicBool::new(false),
-        thread: thread::current(),
-    });
-    let waker = Waker::from(Arc::clone(&bell));
-    loop {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return done;
-        }
-        while !bell.rung.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
-    }
-}
-
 /// Waits for `future`; where that is not possible, polls it once. `None`: it was not done.
 pub fn wait_for<T>(future: impl Future<Output = T>) -> Option<T> {
     let timers = timers()?;
-    let may_wait = may_wait(timers);
+    let may_wait = may_wait();
     let mut future = pin!(future);
     let _timers = timers.enter();
     if may_wait {
@@ -140,7 +79,7 @@ where
     R::Ok: Held<INNER, Value = V>,
 {
     // The load of a cache with a server waits for that, before and after the function.
-    if cache.has_server() && !timers().is_some_and(may_wait) {
+    if cache.has_server() && !(timers().is_some() && may_wait()) {
         return function();
     }
     let (function, brought) = (Cell::new(Some(function)), RefCell::new(None));

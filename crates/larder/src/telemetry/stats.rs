@@ -27,6 +27,12 @@ macro_rules! counters {
         }
 
         impl CacheStats {
+            /// Each counter by its name.
+            #[cfg(feature = "testing")]
+            pub(crate) fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)+]
+            }
+
             /// What was counted between an earlier snapshot and this one. Never less than zero,
             /// also where the snapshots are of two caches or the wrong way round.
             ///
@@ -71,6 +77,9 @@ counters! {
     misses_unreadable: Counter,
     /// Lookups that missed because the key, or the tenant's name, cannot be stored.
     misses_invalid_key: Counter,
+    /// Lookups of the blocking API that missed because they were made within an async task, where
+    /// nothing may wait.
+    misses_in_async_task: Counter,
     /// Loads begun.
     loads: Counter,
     /// Of these, those in the background before the value expired.
@@ -155,6 +164,7 @@ impl CacheStats {
             + self.misses_remote_unavailable
             + self.misses_unreadable
             + self.misses_invalid_key
+            + self.misses_in_async_task
     }
 
     /// The share of lookups that were answered from a tier, 0 to 1; `None` before the first.

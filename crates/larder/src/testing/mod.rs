@@ -1,12 +1,49 @@
 //! For tests: of programs that use larder, and of other implementations of
 //! [`Remote`](crate::remote::Remote).
 //!
+//! Of programs:
+//!
+//! - [`FaultyRemote`] is a server in memory that fails as a test says: it goes down, is slow or full, loses
+//!   answers and pushes, garbles or forgets what it holds.
+//! - [`Tally`] asserts hits and loads.
+//! - [`Clock::manual`](crate::Clock::manual) is a clock that a test moves by hand.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use larder::testing::{FaultyRemote, Tally};
+//! use larder::{Cache, Clock, Larder};
+//!
+//! let clock = Clock::manual();
+//! let server = FaultyRemote::with(clock.clone());
+//! let larder = Larder::builder().remote(server.clone()).clock(clock.clone()).build().await?;
+//! let rates: Cache<String, f64> = larder
+//!     .cache("rates")
+//!     .ttl(Duration::from_secs(60))
+//!     .stale(Duration::from_secs(600))
+//!     .build()?;
+//! rates.set("EUR", 1.09).await?;
+//! assert_eq!(rates.get("EUR").await.as_deref(), Some(&1.09)); // now it is in memory, too
+//!
+//! // The rate expires, and both the server and the bank are away.
+//! clock.advance(Duration::from_secs(90));
+//! server.go_down();
+//! let tally = Tally::of(&rates);
+//! let rate = rates.get_or_load("EUR", || async { Err("the bank is closed") }).await?;
+//! assert_eq!(*rate, 1.09);
+//! tally.assert_loads(1).assert_load_failures(1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Of other remotes:
+//!
 //! - [`conformance`] holds an implementation of `Remote` to what the trait promises. It needs no
 //!   test framework: it gives back what was broken.
 //! - [`bounded_conformance`] does the same for bounded caches.
 //! - [`Recorder`] is an observer that writes down what a `Remote` tells.
 //! - [`stored_key`] makes a key for tests that speak to a `Remote` themselves.
-//! - [`Clock::manual`](crate::Clock::manual) is a clock that a test moves by hand.
 //!
 //! ```
 //! use larder::remote::MemoryRemote;
@@ -22,15 +59,20 @@
 
 mod bounds;
 mod conformance;
+mod faulty;
 mod leases;
 mod promises;
 mod pushes;
 mod recorder;
+mod relay;
 mod scans;
+mod tally;
 mod together;
 
 pub use conformance::{BrokenPromise, BrokenPromises, bounded_conformance, conformance};
+pub use faulty::{Fault, FaultyRemote, Held, Operation, When};
 pub use recorder::{Heard, Recorder};
+pub use tally::{Counts, Tally};
 
 use crate::error::Error;
 use crate::key::{CacheKey, CacheName, Prefix, StoredKey};
