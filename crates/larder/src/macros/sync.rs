@@ -16,6 +16,7 @@
 //! inner one waits like the outer one.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
@@ -138,6 +139,7 @@ where
     L: FnOnce() -> R,
     R: Settles<OUTER, SHARING>,
     R::Ok: Held<INNER, Value = V>,
+    R::Error: Display + Send + Sync + 'static,
 {
     // The load of a cache with a server waits for that, before and after the function.
     if cache.has_server() && !timers().is_some_and(may_wait) {
