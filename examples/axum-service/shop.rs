@@ -44,8 +44,8 @@ impl Shop {
         let products = shop.product_cache()?;
         // The database is new at each start, so what an earlier one has left on a server is outdated. A
         // service whose database stays does not do this.
-        believed_from_now_on(products.clear().await.map(drop))?;
-        believed_from_now_on(shop.larder.invalidate_tag("catalogue").await)?;
+        done_or_pending(products.clear().await)?;
+        done_or_pending(shop.larder.invalidate_tag("catalogue").await)?;
         Ok(shop)
     }
 
@@ -126,10 +126,10 @@ impl Shop {
 
 /// Where the server is away, an invalidation is pending: nothing old is served by this process, and the server is
 /// told when it is back. That is no reason not to start.
-fn believed_from_now_on(invalidated: Result<(), Error>) -> Result<(), Error> {
+fn done_or_pending<T>(invalidated: Result<T, Error>) -> Result<(), Failure> {
     match invalidated {
-        Err(Error::Pending { .. }) => Ok(()),
-        other => other,
+        Ok(_) | Err(Error::Pending { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
