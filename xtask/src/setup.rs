@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs the servers that the tests start.
+//! `cargo xtask setup`: installs the programs that the tests start.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,34 +6,38 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use larder_servers::{Kind, Server};
+use larder_servers::{Kind, Program, Server};
 
 use crate::command::{read, show, succeeds};
 use crate::failure::Failure;
 
 const BACKPORTS_LIST: &str = "/etc/apt/sources.list.d/larder-backports.list";
 
-/// Installs what is missing, and starts each server once.
+/// Installs what is missing, and starts each once.
 pub(crate) fn run() -> Result<(), Failure> {
-    let missing: Vec<Kind> = Kind::ALL
+    let missing: Vec<Program> = Program::ALL
         .into_iter()
-        .filter(|kind| !kind.is_installed())
+        .filter(|program| !program.is_installed())
         .collect();
     if !missing.is_empty() {
         install(&missing)?;
     }
     for kind in Kind::ALL {
         let server = Server::start(kind)?;
-        println!("{}: {}", kind.binary(), server.version());
+        println!("{}: {}", kind.program(), server.version());
     }
+    let mut prometheus = Command::new(Program::PROMETHEUS.binary());
+    prometheus.arg("--version");
+    let version = read(prometheus)?;
+    println!("{}", version.lines().next().unwrap_or_default());
     Ok(())
 }
 
-fn install(missing: &[Kind]) -> Result<(), Failure> {
+fn install(missing: &[Program]) -> Result<(), Failure> {
     let apt = Apt::on_this_machine().ok_or_else(|| by_hand(missing))?;
     apt.get(&["update"])?;
-    for &kind in missing {
-        let package = kind.package();
+    for program in missing {
+        let package = program.package();
         if apt.offers(package)? {
             apt.get(&["install", "--yes", "--no-install-recommends", package])?;
         } else {
@@ -50,14 +54,14 @@ fn install(missing: &[Kind]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn by_hand(missing: &[Kind]) -> Failure {
-    let programs: Vec<_> = missing.iter().map(|kind| kind.binary()).collect();
+fn by_hand(missing: &[Program]) -> Failure {
+    let programs: Vec<_> = missing.iter().map(|program| program.binary()).collect();
     Failure::new(format!(
-        "the tests start real servers, and PATH has no {}. Install Valkey 8 and Redis 7 or later:
-  Debian 13 and later: apt-get install valkey-server redis-server
+        "the tests start real servers, and PATH has no {}. Install Valkey 8, Redis 7 and Prometheus 2 or later:
+  Debian 13 and later: apt-get install valkey-server redis-server prometheus
   Debian 12:           the same, valkey-server from bookworm-backports
-  Fedora:              dnf install valkey redis
-  macOS:               brew install valkey redis
+  Fedora:              dnf install valkey redis /usr/bin/prometheus
+  macOS:               brew install valkey redis prometheus
 On Debian, `cargo xtask setup` does it for root, or with a sudo that asks for no password.",
         programs.join(" and no ")
     ))

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::{Kind, Seen};
+use crate::{Kind, Program, Seen};
 
 /// Why a server, a proxy or a fleet did not do what a test asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -13,18 +13,18 @@ pub enum ServerError {
     /// The program is not on `PATH`.
     #[error(
         "`{}` is not on PATH: run `cargo xtask setup`, or install the Debian package `{}`",
-        kind.binary(), kind.package()
+        program.binary(), program.package()
     )]
     Missing {
-        /// The server that was asked for.
-        kind: Kind,
+        /// The program that was asked for.
+        program: Program,
     },
 
     /// The program ended before it was ready.
-    #[error("`{}` on port {port} ended at its start ({status}); its log ends with:\n{log}", kind.binary())]
+    #[error("`{}` on port {port} ended at its start ({status}); its log ends with:\n{log}", program.binary())]
     Exited {
-        /// The server that was asked for.
-        kind: Kind,
+        /// The program that was asked for.
+        program: Program,
         /// The port that it was given.
         port: u16,
         /// How it ended.
@@ -34,10 +34,10 @@ pub enum ServerError {
     },
 
     /// The program runs and does not answer.
-    #[error("`{}` on port {port} was not ready after {waited:?}; its log ends with:\n{log}", kind.binary())]
+    #[error("`{}` on port {port} was not ready after {waited:?}; its log ends with:\n{log}", program.binary())]
     NotReady {
-        /// The server that was asked for.
-        kind: Kind,
+        /// The program that was asked for.
+        program: Program,
         /// The port that it was given.
         port: u16,
         /// How long it was given.

@@ -1,7 +1,8 @@
 //! Which server program to start.
 
-use std::env;
 use std::fmt;
+
+use crate::Program;
 
 /// A server program that larder speaks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,18 +17,12 @@ impl Kind {
     /// Every kind, for tests that run on each.
     pub const ALL: [Self; 2] = [Self::Valkey, Self::Redis];
 
-    /// The program, as found on `PATH`.
-    pub const fn binary(self) -> &'static str {
+    /// The program.
+    pub const fn program(self) -> Program {
         match self {
-            Self::Valkey => "valkey-server",
-            Self::Redis => "redis-server",
+            Self::Valkey => Program::VALKEY,
+            Self::Redis => Program::REDIS,
         }
-    }
-
-    /// The Debian package that holds the program.
-    pub const fn package(self) -> &'static str {
-        // Debian names both packages after their program.
-        self.binary()
     }
 
     /// The scheme of the server's URL.
@@ -36,13 +31,6 @@ impl Kind {
             Self::Valkey => "valkey",
             Self::Redis => "redis",
         }
-    }
-
-    /// Whether the program is on `PATH`.
-    pub fn is_installed(self) -> bool {
-        env::var_os("PATH").is_some_and(|path| {
-            env::split_paths(&path).any(|folder| folder.join(self.binary()).is_file())
-        })
     }
 }
 

@@ -25,6 +25,9 @@
 //!
 //! A [`Fleet`] is several processes of the program that runs, to load from, to pause and to kill.
 //!
+//! A [`Companion`] is any other program that a test needs beside it, and [`Prometheus`] one that reads a
+//! service's metrics.
+//!
 //! The crate needs a Unix: it uses signals and `sh`.
 
 #![cfg_attr(
@@ -33,6 +36,7 @@
 )]
 
 mod builder;
+mod companion;
 mod error;
 mod fakes;
 mod fleet;
@@ -41,6 +45,8 @@ mod kind;
 mod monitor;
 mod port;
 mod process;
+mod program;
+mod prometheus;
 mod proxy;
 mod replication;
 mod resp;
@@ -49,11 +55,14 @@ mod signal;
 mod snapshot;
 
 pub use builder::ServerBuilder;
+pub use companion::Companion;
 pub use error::ServerError;
 pub use fakes::{NotAServer, Silent};
 pub use fleet::{Fleet, FleetBuilder, Member, Order, Orders, Pending};
 pub use kind::Kind;
 pub use monitor::{Monitor, Recorded};
+pub use program::Program;
+pub use prometheus::Prometheus;
 pub use proxy::{Bytes, Direction, Latency, Link, Proxy, Seen, Traffic};
 pub use replication::{Replication, Role};
 pub use resp::Reply;

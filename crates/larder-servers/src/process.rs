@@ -45,7 +45,7 @@ impl Process {
         };
         let (stdout, stderr) =
             create().map_err(ServerError::io(format!("create {}", launch.log.display())))?;
-        let child = Command::new(kind.binary())
+        let child = Command::new(kind.program().binary())
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--dir", ".", "--daemonize", "no"])
             .args(launch.args)
@@ -55,8 +55,10 @@ impl Process {
             .stderr(stderr)
             .spawn()
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => ServerError::Missing { kind },
-                _ => ServerError::io(format!("start `{}`", kind.binary()))(error),
+                io::ErrorKind::NotFound => ServerError::Missing {
+                    program: kind.program(),
+                },
+                _ => ServerError::io(format!("start `{}`", kind.program().binary()))(error),
             })?;
         Ok(Self {
             kind,
@@ -78,7 +80,7 @@ impl Process {
         loop {
             if let Some(status) = self.exit_status()? {
                 return Err(ServerError::Exited {
-                    kind: self.kind,
+                    program: self.kind.program(),
                     port: self.port,
                     status,
                     log: self.log_tail(),
@@ -89,7 +91,7 @@ impl Process {
             }
             if Instant::now() >= deadline {
                 return Err(ServerError::NotReady {
-                    kind: self.kind,
+                    program: self.kind.program(),
                     port: self.port,
                     waited: WITHIN,
                     log: self.log_tail(),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_servers::{Kind, Reply, Server, ServerError};
+use larder_servers::{Kind, Program, Reply, Server, ServerError};
 
 fn ok() -> Reply {
     Reply::Text(b"OK".to_vec())
@@ -238,9 +238,9 @@ fn a_refused_argument_shows_the_log() {
 
 #[test]
 fn a_missing_program_names_its_package_and_the_setup() {
-    for kind in Kind::ALL {
-        let error = ServerError::Missing { kind }.to_string();
-        assert!(error.contains(kind.package()) && error.contains("cargo xtask setup"));
+    for program in Program::ALL {
+        let error = ServerError::Missing { program }.to_string();
+        assert!(error.contains(program.package()) && error.contains("cargo xtask setup"));
     }
 }
 

@@ -204,6 +204,7 @@ where
     F: Future<Output = R>,
     R: Settles<OUTER, SHARING>,
     R::Ok: Held<INNER, Value = V>,
+    R::Error: Display + Send + Sync + 'static,
 {
     let mut call = Call::new(function);
     let found = {

@@ -82,11 +82,15 @@ impl<T: Clone> Probe<T> {
 }
 
 /// What a cached function returns.
+///
+/// What is asked of the error is asked by [`Settles`] and not here. A bound of `'static` on the way to an
+/// associated type would keep futures from being `Send` where the error is a `Box<dyn Error + Send + Sync>`:
+/// within a future the compiler does not know that box's lifetime.
 pub trait Returned<const OUTER: u8>: Sized {
     /// What there is to cache.
     type Ok;
     /// What is never cached.
-    type Error: Display + Send + Sync + 'static;
+    type Error;
 
     /// Takes it apart.
     ///
@@ -111,7 +115,7 @@ impl<T> Returned<PLAIN> for T {
     }
 }
 
-impl<T, E: Display + Send + Sync + 'static> Returned<RESULT> for Result<T, E> {
+impl<T, E> Returned<RESULT> for Result<T, E> {
     type Ok = T;
     type Error = E;
 

@@ -14,6 +14,7 @@
 //! inner one waits like the outer one.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::pin::pin;
@@ -77,6 +78,7 @@ where
     L: FnOnce() -> R,
     R: Settles<OUTER, SHARING>,
     R::Ok: Held<INNER, Value = V>,
+    R::Error: Display + Send + Sync + 'static,
 {
     // The load of a cache with a server waits for that, before and after the function.
     if cache.has_server() && !(timers().is_some() && may_wait()) {

@@ -253,3 +253,39 @@ async fn an_alias_of_a_result_is_one() {
     assert!(aliased_lookup(0).await.is_none());
     assert_eq!(aliased(1).await.unwrap(), 1);
 }
+
+type Boxed = Box<dyn std::error::Error + Send + Sync>;
+
+#[cached]
+async fn boxed(id: u64) -> Result<u64, Boxed> {
+    tokio::task::yield_now().await;
+    Ok(id)
+}
+
+#[cached(spawn)]
+async fn boxed_in_background(id: u64) -> Result<u64, Boxed> {
+    Ok(id)
+}
+
+#[cached(batch = ids)]
+async fn boxed_batch(ids: &[u64]) -> Result<Vec<(u64, u64)>, Boxed> {
+    Ok(ids.iter().map(|id| (*id, *id)).collect())
+}
+
+/// Its lifetime is not known to the compiler within a future: what web frameworks and `spawn` ask for has to
+/// hold all the same.
+#[tokio::test]
+async fn a_function_with_a_boxed_error_runs_in_a_task() {
+    installed().await;
+    let task = tokio::spawn(async {
+        let found = [
+            boxed(1).await?,
+            boxed_refresh(2).await?,
+            boxed_in_background(3).await?,
+        ];
+        boxed_batch(&[4]).await?;
+        boxed_invalidate(1).await?;
+        Ok::<_, Boxed>(found)
+    });
+    assert_eq!(task.await.unwrap().unwrap(), [1, 2, 3]);
+}
