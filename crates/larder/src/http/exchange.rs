@@ -177,12 +177,20 @@ where
                     }
                     Stored::Uncacheable => return self.pass(uncacheable()).await,
                     Stored::Response(_) => {
+                        let joined = found.outcome.joined;
+                        let seen = Seen::from(found);
+                        // Another request's answer. It may be there to be asked about alone, and then the
+                        // origin alone may give it to this one (RFC 9111 §5.2.2.4).
+                        let is_ours = !joined && seen.source == Source::Loader;
+                        if !is_ours && !seen.held().is_some_and(serving::may_share) {
+                            return self.pass(CacheStatus::forwarded(forward)).await;
+                        }
                         let status = CacheStatus {
-                            collapsed: found.outcome.joined,
-                            stored: !found.outcome.joined,
+                            collapsed: joined,
+                            stored: !joined,
                             ..CacheStatus::forwarded(forward)
                         };
-                        return Ok(self.found(&asked, found, status));
+                        return Ok(self.found(&asked, &seen, status));
                     }
                 },
                 Fetched::Failed(error) => {
@@ -382,16 +390,10 @@ where
             .stored(response, age, asked.is_head, &self.plan, status)
     }
 
-    fn found(
-        &self,
-        asked: &Asked,
-        found: Found<Stored>,
-        status: CacheStatus,
-    ) -> Response<CacheBody<B>> {
-        let seen = Seen::from(found);
+    fn found(&self, asked: &Asked, seen: &Seen, status: CacheStatus) -> Response<CacheBody<B>> {
         // Another request's answer, stored while this one was on its way.
         if seen.source != Source::Loader {
-            return self.hit(asked, &seen);
+            return self.hit(asked, seen);
         }
         let Some(response) = seen.response() else {
             return gateway(StatusCode::INTERNAL_SERVER_ERROR, &self.plan, status);
