@@ -54,13 +54,13 @@ where
     S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send + 'static,
-    A: Send + 'static,
+    A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     pub(super) fn new(plan: &Arc<Plan>, service: S, request: Request<A>) -> Self {
         let (parts, body) = request.into_parts();
-        let route = plan.route(&parts);
+        let route = plan.route(&parts, !body.is_end_stream());
         let is_cached = matches!(route, Route::Cached(_));
         let of_request = |parts: &Parts| plan.tenant.as_ref().and_then(|tenant| tenant(parts));
         let tenant = (!matches!(route, Route::Pass(_)))

@@ -92,7 +92,9 @@ pub(super) struct Asked {
 }
 
 impl Plan {
-    pub(super) fn route(&self, request: &Parts) -> Route {
+    /// `has_body`: by what the body itself says. The fields may say otherwise, where one was removed on
+    /// its way, or the protocol needs none.
+    pub(super) fn route(&self, request: &Parts, has_body: bool) -> Route {
         let is_head = request.method == Method::HEAD;
         if request.method != Method::GET && !is_head {
             return match &self.mode {
@@ -104,9 +106,10 @@ impl Plan {
         }
         let headers = &request.headers;
         // A body would be a part of the key, and a protocol switched to is no response.
-        let has_body = headers.contains_key(TRANSFER_ENCODING)
+        let says_body = headers.contains_key(TRANSFER_ENCODING)
             || headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0");
         if has_body
+            || says_body
             || !key::has_one_host(request)
             || headers.contains_key(UPGRADE)
             || conditional::is_for_the_origin(headers)
