@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, SET_COOKIE};
@@ -117,7 +117,7 @@ where
         };
         *request.method_mut() = Method::GET;
         let asked = validation::ask(request.headers_mut(), known.map(|known| &known.headers.0));
-        let sent = Instant::now();
+        let sent = self.plan.clock.now();
         let response = match service.call(request).await {
             Ok(response) => response,
             Err(error) => {
@@ -129,7 +129,7 @@ where
         };
         let exchange = Exchange {
             received: SystemTime::now(),
-            delay: sent.elapsed(),
+            delay: self.plan.clock.now().since(sent),
         };
         let (mut parts, body) = response.into_parts();
         if let Some(known) = known.filter(|_| asked && parts.status == StatusCode::NOT_MODIFIED) {
@@ -198,7 +198,7 @@ where
         mut self,
         parts: response::Parts,
         body: B,
-        terms: Terms,
+        mut terms: Terms,
         left_out: &[HeaderName],
     ) -> Result<Loaded<Stored>, FetchError> {
         let (code, headers) = (parts.status, parts.headers.clone());
@@ -213,6 +213,7 @@ where
             };
             let mut response = Response::from_parts(parts, for_client);
             status.append(&this.plan.identity, response.headers_mut());
+        let began = self.plan.clock.now();
             if this.client.has_copy(code, response.headers()) {
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 conditional::without_body(response.headers_mut());
@@ -234,6 +235,8 @@ where
             headers.remove(name);
         }
         if code != StatusCode::NO_CONTENT {
+        // It was made before its head came, and is stored only now.
+        terms.initial_age += self.plan.clock.now().since(began);
             headers.insert(CONTENT_LENGTH, body.len().into());
         }
         let response = StoredResponse {

@@ -24,6 +24,7 @@ use super::rules::{conditional, invalidation};
 use super::stored::Stored;
 use crate::cache::Cache;
 use crate::entry::Entry;
+use crate::time::Clock;
 
 pub(super) type TenantOf = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 pub(super) type TagsOf = Arc<dyn Fn(&Parts) -> Vec<String> + Send + Sync>;
@@ -40,6 +41,8 @@ pub(super) struct Plan {
     pub(super) uncacheable: Duration,
     pub(super) tenant: Option<TenantOf>,
     pub(super) tags: Option<TagsOf>,
+    /// The larder's: what tells how long a response is stored tells how long it took to come.
+    pub(super) clock: Clock,
     /// The larder's, since a service may be driven by another.
     pub(super) runtime: Handle,
     /// The keys that are being refreshed behind their clients' backs.
