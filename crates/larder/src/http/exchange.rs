@@ -17,7 +17,7 @@ use tower_service::Service;
 use url::Url;
 
 use super::body::{BoxError, CacheBody};
-use super::fetch::{Fetch, Head, Slot};
+use super::fetch::{Fetch, FetchError, Head, Slot};
 use super::key::{authorized_mark, variant_key};
 use super::plan::{Asked, Plan, Route};
 use super::respond::{Client, gateway, own, through};
@@ -157,7 +157,7 @@ where
                 }
             };
             let mut forward = miss(varies.is_some());
-            let mut forced = false;
+            let (mut forced, mut is_fresh) = (false, false);
             if let Some(seen) = &seen
                 && let Some(held) = seen.held()
             {
@@ -173,7 +173,8 @@ where
                     Decision::AskWanted => forward = Forward::Request,
                 }
                 // The cache itself takes it for fresh, and would give it again.
-                forced = decision == Decision::AskWanted || held.terms.validate;
+                is_fresh = decision == Decision::AskWanted;
+                forced = is_fresh || held.terms.validate;
                 if let Some(refused) = Self::cannot_fetch(&asked, true) {
                     return self.without_fetch(refused, forward).await;
                 }
@@ -181,15 +182,9 @@ where
             if asked.is_authorized && seen.is_none() && self.is_marked(&asked).await {
                 return self.pass(uncacheable()).await;
             }
-            let fetched = self.fetch(
-                &asked,
-                &key,
-                varies.as_ref(),
-                seen.as_ref(),
-                forward,
-                forced,
-            );
-            match fetched.await {
+            let fetch = self.fetch_of(&asked, varies.as_ref(), seen.as_ref(), forward);
+            let fetch = Fetch { is_fresh, ..fetch };
+            match self.fetch(&key, fetch, forced).await {
                 Fetched::Head(head) => return *head,
                 Fetched::Found(found) => match &*found.value {
                     Stored::Varies(index) => {
@@ -215,7 +210,9 @@ where
                     }
                 },
                 Fetched::Failed(error) => {
-                    if let Some(response) = self.stand_in(&asked, seen.as_ref()) {
+                    // That another one's answer is for it alone is no error to stand in for.
+                    let not_shared = matches!(&error, LoadError::Loader(error) if **error == FetchError::NotShared);
+                    if !not_shared && let Some(response) = self.stand_in(&asked, seen.as_ref()) {
                         return Ok(response);
                     }
                     let status = CacheStatus {
@@ -306,15 +303,12 @@ where
     /// Asks the service, together with all who ask for the same.
     async fn fetch(
         &self,
-        asked: &Asked,
         key: &String,
-        varies: Option<&Varies>,
-        seen: Option<&Seen>,
-        forward: Forward,
+        fetch: Fetch<S, A, B, S::Error>,
         forced: bool,
     ) -> Fetched<B, S::Error> {
         let (head, mut told) = oneshot::channel();
-        let fetch = self.fetch_of(asked, varies, seen, forward).told(head);
+        let fetch = fetch.told(head);
         let mut entry = self
             .plan
             .entry(key, self.tenant.as_deref(), &self.tags)
@@ -358,6 +352,7 @@ where
             tags: self.tags.clone(),
             varies: varies.cloned(),
             known: seen.map(|seen| Arc::clone(&seen.stored)),
+            is_fresh: false,
             stands_in,
             is_authorized: asked.is_authorized,
             forward,
@@ -456,7 +451,7 @@ enum Fetched<B, E> {
     Head(Box<Head<B, E>>),
     /// What is stored now.
     Found(Found<Stored>),
-    Failed(LoadError<super::fetch::FetchError>),
+    Failed(LoadError<FetchError>),
 }
 
 /// Takes a key off the list of those that are being refreshed.
