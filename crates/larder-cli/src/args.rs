@@ -62,7 +62,8 @@ WHERE RESPONSES ARE STORED
 WHAT IT DOES
   What responses and requests say of caching counts: Cache-Control, CDN-Cache-Control, Vary, validators,
   ranges. Each response has a Cache-Status that says what was done. The origin gets its own name as Host,
-  and none of the fields by which a client could ask for another's page, such as X-Forwarded-Host.
+  and none of the known fields by which a client could ask for another's page: Forwarded, X-Forwarded-*,
+  X-Original-URL, X-HTTP-Method-Override and the like. An origin that heeds others must name them in Vary.
 
   It ends at ctrl-c or SIGTERM, when the requests that are under way have their answers, 10 seconds later
   at most.";

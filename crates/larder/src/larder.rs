@@ -31,6 +31,8 @@ use crate::remote::RemoteError;
 use crate::space::{Server, Shared, Space};
 use crate::telemetry::CacheStats;
 use crate::tenant::{TenantHealth, TenantOptions};
+#[cfg(feature = "http")]
+use crate::time::Clock;
 use crate::value::CacheValue;
 use crate::wire::Schema;
 
@@ -338,6 +340,12 @@ impl Larder {
     #[cfg(any(feature = "blocking", feature = "http"))]
     pub(crate) fn runtime(&self) -> tokio::runtime::Handle {
         self.inner.shared.runtime.clone()
+    }
+
+    /// Where it reads the time.
+    #[cfg(feature = "http")]
+    pub(crate) fn clock(&self) -> Clock {
+        self.inner.shared.clock.clone()
     }
 
     /// Frees this process's memory of all caches.

@@ -14,14 +14,22 @@ use tower::Service;
 
 /// What an origin might take for a part of the URL. It is none of the key's, so a client could have one
 /// page stored for another.
-const OF_THE_URL: [HeaderName; 6] = [
+const OF_THE_URL: [HeaderName; 12] = [
     HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("front-end-https"),
+    HeaderName::from_static("x-envoy-original-path"),
     HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-http-host-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-original-uri"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
 ];
+/// And whatever begins so: who forwards a request makes up new ones.
+const FORWARDED: &str = "x-forwarded-";
 
 /// Sends requests to one origin, whatever the client called it.
 #[derive(Clone, Debug)]
@@ -53,7 +61,11 @@ impl<S> Rewrite<S> {
             *request.uri_mut() = uri;
         }
         let headers = request.headers_mut();
-        for name in OF_THE_URL {
+        let forwarded = headers
+            .keys()
+            .filter(|name| name.as_str().starts_with(FORWARDED));
+        let forwarded: Vec<_> = forwarded.cloned().collect();
+        for name in forwarded.iter().chain(&OF_THE_URL) {
             headers.remove(name);
         }
         headers.insert(HOST, self.host.clone());
@@ -103,6 +115,8 @@ mod tests {
         let request = Request::get("http://evil.example/a?b=c")
             .header("host", "evil.example")
             .header("x-forwarded-host", "evil.example")
+            .header("x-forwarded-whatever", "evil.example")
+            .header("x-http-method-override", "DELETE")
             .header("connection", "close, x-hop")
             .header("x-hop", "1")
             .header("x-kept", "2");

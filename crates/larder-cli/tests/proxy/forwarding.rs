@@ -126,3 +126,66 @@ fn two_proxies_share_a_server() {
     assert_eq!((hit.is_hit(), &*hit.body), (true, "hello"));
     assert_eq!(origin.times(), 1);
 }
+
+#[test]
+fn a_body_that_connection_names_poisons_nothing() {
+    let origin = Origin::start();
+    origin.answers("cache-control: max-age=60\r\n", "evil");
+    let proxy = Proxy::start(&origin.url(), &[], &[]);
+    for (named, framing) in [
+        ("content-length", "content-length: 4\r\n\r\nEVIL"),
+        (
+            "transfer-encoding",
+            "transfer-encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+        ),
+    ] {
+        let request =
+            format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close, {named}\r\n{framing}");
+        let answer = proxy.send(&request);
+        assert_eq!(
+            answer.header("cache-status"),
+            "larder; fwd=bypass; fwd-status=200",
+            "{named}"
+        );
+    }
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close, host\r\n\r\n";
+    origin.answers("cache-control: max-age=60\r\n", "good");
+    assert_eq!(proxy.send(request).body, "good");
+    let asked = origin.asked.lock().unwrap().last().unwrap().clone();
+    let host = format!("host: {}", origin.address);
+    assert!(asked.contains(&host), "{asked}");
+}
+
+#[test]
+fn no_field_that_shapes_the_url_reaches_the_origin() {
+    let origin = Origin::start();
+    origin.answers("cache-control: max-age=60\r\n", "x");
+    let proxy = Proxy::start(&origin.url(), &[], &[]);
+    let fields = [
+        "Forwarded",
+        "Front-End-Https",
+        "X-Envoy-Original-Path",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Server",
+        "X-Host",
+        "X-HTTP-Host-Override",
+        "X-HTTP-Method",
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
+        "X-Original-Host",
+        "X-Original-URI",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+    ];
+    let lines: String = fields.map(|name| format!("{name}: evil\r\n")).concat();
+    let request =
+        format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-kept: 1\r\n{lines}\r\n");
+    assert_eq!(proxy.send(&request).status(), 200);
+    let asked = origin.asked.lock().unwrap()[0].clone();
+    assert!(asked.contains("x-kept: 1"), "{asked}");
+    assert!(!asked.contains("evil"), "{asked}");
+}

@@ -157,6 +157,7 @@ impl<M> HttpCacheBuilder<M> {
             uncacheable: self.uncacheable,
             tenant: self.tenant,
             tags: self.tags,
+            clock: self.larder.clock(),
             runtime: self.larder.runtime(),
             refreshing: Mutex::new(HashSet::new()),
         }))

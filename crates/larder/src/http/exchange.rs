@@ -17,7 +17,7 @@ use tower_service::Service;
 use url::Url;
 
 use super::body::{BoxError, CacheBody};
-use super::fetch::{Fetch, Head, Slot};
+use super::fetch::{Fetch, FetchError, Head, Slot};
 use super::key::{authorized_mark, variant_key};
 use super::plan::{Asked, Plan, Route};
 use super::respond::{Client, gateway, own, through};
@@ -54,13 +54,13 @@ where
     S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send + 'static,
-    A: Send + 'static,
+    A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     pub(super) fn new(plan: &Arc<Plan>, service: S, request: Request<A>) -> Self {
         let (parts, body) = request.into_parts();
-        let route = plan.route(&parts);
+        let route = plan.route(&parts, !body.is_end_stream());
         let is_cached = matches!(route, Route::Cached(_));
         let of_request = |parts: &Parts| plan.tenant.as_ref().and_then(|tenant| tenant(parts));
         let tenant = (!matches!(route, Route::Pass(_)))
@@ -103,22 +103,43 @@ where
         Ok(through(response, &self.plan, status))
     }
 
-    /// Goes on to the service with an unsafe method, and invalidates what that may have changed.
+    /// Goes on to the service with an unsafe method, and invalidates what that may have changed. In a task
+    /// of its own: what the service does is done, whether or not the client stays to hear of it.
     async fn change(self, url: String) -> Result<Response<CacheBody<B>>, S::Error> {
+        let plan = Arc::clone(&self.plan);
+        let changing = plan.runtime.spawn(self.change_to_the_end(url));
+        match changing.await {
+            Ok(response) => response,
+            // The service panicked, and its caller is to see that as if it had called it itself.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The larder's runtime has ended.
+            Err(_) => {
+                let status = CacheStatus::forwarded(Forward::Method);
+                Ok(gateway(StatusCode::BAD_GATEWAY, &plan, status))
+            }
+        }
+    }
+
+    async fn change_to_the_end(self, url: String) -> Result<Response<CacheBody<B>>, S::Error> {
         let (plan, tenant) = (Arc::clone(&self.plan), self.tenant.clone());
-        let response = self.pass(CacheStatus::forwarded(Forward::Method)).await?;
-        let Ok(target) = Url::parse(&url) else {
-            return Ok(response);
+        let answer = self.pass(CacheStatus::forwarded(Forward::Method)).await;
+        // Without an answer nobody knows what was done, so it may have been.
+        if let Ok(response) = &answer
+            && !invalidation::invalidates(response.status())
+        {
+            return answer;
+        }
+        let named = match (&answer, Url::parse(&url)) {
+            (Ok(response), Ok(target)) => invalidation::named_by(response.headers(), &target),
+            _ => Vec::new(),
         };
-        let targets = invalidation::targets(&target, response.status(), response.headers());
-        for (at, target) in targets.into_iter().enumerate() {
-            // Its own as it was sent, since that is its key.
-            let key = if at == 0 { url.clone() } else { target.into() };
+        // Its own as it was sent, since that is its key.
+        for key in std::iter::once(url).chain(named.into_iter().map(String::from)) {
             if let Err(error) = plan.entry(&key, tenant.as_deref(), &[]).remove().await {
                 tracing::warn!(target: "larder::http", %key, %error, "not yet invalidated everywhere");
             }
         }
-        Ok(response)
+        answer
     }
 
     async fn cached(self, asked: Asked) -> Result<Response<CacheBody<B>>, S::Error> {
@@ -136,7 +157,7 @@ where
                 }
             };
             let mut forward = miss(varies.is_some());
-            let mut forced = false;
+            let (mut forced, mut is_fresh) = (false, false);
             if let Some(seen) = &seen
                 && let Some(held) = seen.held()
             {
@@ -152,7 +173,8 @@ where
                     Decision::AskWanted => forward = Forward::Request,
                 }
                 // The cache itself takes it for fresh, and would give it again.
-                forced = decision == Decision::AskWanted || held.terms.validate;
+                is_fresh = decision == Decision::AskWanted;
+                forced = is_fresh || held.terms.validate;
                 if let Some(refused) = Self::cannot_fetch(&asked, true) {
                     return self.without_fetch(refused, forward).await;
                 }
@@ -160,15 +182,9 @@ where
             if asked.is_authorized && seen.is_none() && self.is_marked(&asked).await {
                 return self.pass(uncacheable()).await;
             }
-            let fetched = self.fetch(
-                &asked,
-                &key,
-                varies.as_ref(),
-                seen.as_ref(),
-                forward,
-                forced,
-            );
-            match fetched.await {
+            let fetch = self.fetch_of(&asked, varies.as_ref(), seen.as_ref(), forward);
+            let fetch = Fetch { is_fresh, ..fetch };
+            match self.fetch(&key, fetch, forced).await {
                 Fetched::Head(head) => return *head,
                 Fetched::Found(found) => match &*found.value {
                     Stored::Varies(index) => {
@@ -177,16 +193,26 @@ where
                     }
                     Stored::Uncacheable => return self.pass(uncacheable()).await,
                     Stored::Response(_) => {
+                        let joined = found.outcome.joined;
+                        let seen = Seen::from(found);
+                        // Another request's answer. It may be there to be asked about alone, and then the
+                        // origin alone may give it to this one (RFC 9111 §5.2.2.4).
+                        let is_ours = !joined && seen.source == Source::Loader;
+                        if !is_ours && !seen.held().is_some_and(serving::may_share) {
+                            return self.pass(CacheStatus::forwarded(forward)).await;
+                        }
                         let status = CacheStatus {
-                            collapsed: found.outcome.joined,
-                            stored: !found.outcome.joined,
+                            collapsed: joined,
+                            stored: !joined,
                             ..CacheStatus::forwarded(forward)
                         };
-                        return Ok(self.found(&asked, found, status));
+                        return Ok(self.found(&asked, &seen, status));
                     }
                 },
                 Fetched::Failed(error) => {
-                    if let Some(response) = self.stand_in(&asked, seen.as_ref()) {
+                    // That another one's answer is for it alone is no error to stand in for.
+                    let not_shared = matches!(&error, LoadError::Loader(error) if **error == FetchError::NotShared);
+                    if !not_shared && let Some(response) = self.stand_in(&asked, seen.as_ref()) {
                         return Ok(response);
                     }
                     let status = CacheStatus {
@@ -277,15 +303,12 @@ where
     /// Asks the service, together with all who ask for the same.
     async fn fetch(
         &self,
-        asked: &Asked,
         key: &String,
-        varies: Option<&Varies>,
-        seen: Option<&Seen>,
-        forward: Forward,
+        fetch: Fetch<S, A, B, S::Error>,
         forced: bool,
     ) -> Fetched<B, S::Error> {
         let (head, mut told) = oneshot::channel();
-        let fetch = self.fetch_of(asked, varies, seen, forward).told(head);
+        let fetch = fetch.told(head);
         let mut entry = self
             .plan
             .entry(key, self.tenant.as_deref(), &self.tags)
@@ -329,6 +352,7 @@ where
             tags: self.tags.clone(),
             varies: varies.cloned(),
             known: seen.map(|seen| Arc::clone(&seen.stored)),
+            is_fresh: false,
             stands_in,
             is_authorized: asked.is_authorized,
             forward,
@@ -382,16 +406,10 @@ where
             .stored(response, age, asked.is_head, &self.plan, status)
     }
 
-    fn found(
-        &self,
-        asked: &Asked,
-        found: Found<Stored>,
-        status: CacheStatus,
-    ) -> Response<CacheBody<B>> {
-        let seen = Seen::from(found);
+    fn found(&self, asked: &Asked, seen: &Seen, status: CacheStatus) -> Response<CacheBody<B>> {
         // Another request's answer, stored while this one was on its way.
         if seen.source != Source::Loader {
-            return self.hit(asked, &seen);
+            return self.hit(asked, seen);
         }
         let Some(response) = seen.response() else {
             return gateway(StatusCode::INTERNAL_SERVER_ERROR, &self.plan, status);
@@ -433,7 +451,7 @@ enum Fetched<B, E> {
     Head(Box<Head<B, E>>),
     /// What is stored now.
     Found(Found<Stored>),
-    Failed(LoadError<super::fetch::FetchError>),
+    Failed(LoadError<FetchError>),
 }
 
 /// Takes a key off the list of those that are being refreshed.

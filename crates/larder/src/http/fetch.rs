@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, SET_COOKIE};
@@ -68,8 +68,10 @@ pub(super) struct Fetch<S, A, B, E> {
     pub(super) tenant: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) varies: Option<Varies>,
-    /// What is stored, and stale.
+    /// What is stored.
     pub(super) known: Option<Arc<Stored>>,
+    /// Whether that is fresh, and only this client does not want it.
+    pub(super) is_fresh: bool,
     /// Whether that may be served in place of an error.
     pub(super) stands_in: bool,
     pub(super) is_authorized: bool,
@@ -110,14 +112,14 @@ where
         let taken = self.slot.lock().take();
         // It is taken once: by this loader, or by its caller after the flight.
         let (mut service, mut request) = taken.ok_or(FetchError::Service)?;
-        let known = self.known.take();
+        let known = self.known.clone();
         let known = match known.as_deref() {
             Some(Stored::Response(response)) if self.plan.validates() => Some(response),
             _ => None,
         };
         *request.method_mut() = Method::GET;
         let asked = validation::ask(request.headers_mut(), known.map(|known| &known.headers.0));
-        let sent = Instant::now();
+        let sent = self.plan.clock.now();
         let response = match service.call(request).await {
             Ok(response) => response,
             Err(error) => {
@@ -129,7 +131,7 @@ where
         };
         let exchange = Exchange {
             received: SystemTime::now(),
-            delay: sent.elapsed(),
+            delay: self.plan.clock.now().since(sent),
         };
         let (mut parts, body) = response.into_parts();
         if let Some(known) = known.filter(|_| asked && parts.status == StatusCode::NOT_MODIFIED) {
@@ -172,6 +174,12 @@ where
         if code.is_server_error() {
             return Err(FetchError::Service);
         }
+        // So does what one client's answer says nothing of: a fresh response that it did not want, or any
+        // where it made an error. Save where there is nothing any more.
+        let is_gone = matches!(code, StatusCode::NOT_FOUND | StatusCode::GONE);
+        if !is_gone && (self.is_fresh || self.known.is_some() && code.is_client_error()) {
+            return Err(FetchError::NotShared);
+        }
         if self.is_authorized {
             // Others may get what can be stored: nothing is noted under their key.
             let mark = authorized_mark(&self.primary);
@@ -198,13 +206,14 @@ where
         mut self,
         parts: response::Parts,
         body: B,
-        terms: Terms,
+        mut terms: Terms,
         left_out: &[HeaderName],
     ) -> Result<Loaded<Stored>, FetchError> {
         let (code, headers) = (parts.status, parts.headers.clone());
         let says = says_length(&headers);
         let hint = body.size_hint();
         let (for_client, collector) = shared(body);
+        let began = self.plan.clock.now();
         self.tell(|this| {
             let is_known = says.is_some() || hint.exact().is_some();
             let status = CacheStatus {
@@ -222,9 +231,12 @@ where
         });
         let body = match collector.collect(self.plan.max_body).await {
             Collected::Whole(body) => body,
+            Collected::TooLarge if self.is_fresh => return Err(FetchError::NotShared),
             Collected::TooLarge => return Ok(self.uncacheable()),
             Collected::Failed => return Err(FetchError::Broken),
         };
+        // It was made before its head came, and is stored only now.
+        terms.initial_age += self.plan.clock.now().since(began);
         if says.is_some_and(|says| says != body.len() as u64) {
             return Err(FetchError::Broken);
         }

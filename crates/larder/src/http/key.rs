@@ -1,9 +1,8 @@
 //! Under which key a request's response lies.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
-use http::header::{HOST, HeaderName};
+use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 use url::form_urlencoded;
@@ -21,28 +20,20 @@ pub(super) fn url(request: &Parts) -> String {
 
 fn host(request: &Parts) -> String {
     let of_uri = uri(request).authority().map(http::uri::Authority::as_str);
-    let of_field = || {
-        request
-            .headers
-            .get(HOST)
-            .map(|host| String::from_utf8_lossy(host.as_bytes()))
-    };
+    let of_field = || request.headers.get(HOST).map(HeaderValue::as_bytes);
     let host = of_uri
-        .map(Cow::Borrowed)
+        .map(str::as_bytes)
         .or_else(of_field)
         .unwrap_or_default();
     // Who logs in by the URL is not told from others by that.
-    let host = host.rsplit_once('@').map_or(&*host, |(_, host)| host);
+    let host = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
     let mut plain = String::with_capacity(host.len());
-    for char in host.trim().chars() {
-        if char.is_ascii_alphanumeric() || ".-_~:[]".contains(char) {
-            plain.push(char.to_ascii_lowercase());
+    for byte in host.trim_ascii() {
+        if byte.is_ascii_alphanumeric() || b".-_~:[]".contains(byte) {
+            plain.push(char::from(byte.to_ascii_lowercase()));
         } else {
             // A slash would make it the beginning of a path, and one URL's response another's.
-            let mut bytes = [0; 4];
-            for byte in char.encode_utf8(&mut bytes).bytes() {
-                let _ = write!(plain, "%{byte:02x}");
-            }
+            let _ = write!(plain, "%{byte:02x}");
         }
     }
     plain
@@ -89,7 +80,8 @@ pub(super) enum QueryParts {
 
 impl KeyParts {
     /// Method, path, and what was chosen. Parameters are decoded and sorted by name, so that what means
-    /// the same is the same; those of one name keep their order.
+    /// the same is the same; those of one name keep their order. They are bytes, in no encoding, and one
+    /// without a value is unlike one whose value is empty.
     pub(super) fn key(&self, request: &Parts) -> String {
         let uri = uri(request);
         let mut key = String::from("GET ");
@@ -97,22 +89,51 @@ impl KeyParts {
             key.push_str(&host(request));
         }
         key.push_str(uri.path());
-        let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let pairs = uri.query().unwrap_or_default().split('&');
+        let pairs = pairs.filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| match pair.split_once('=') {
+            Some((name, value)) => (decoded(name), Some(decoded(value))),
+            None => (decoded(pair), None),
+        });
         let mut pairs: Vec<_> = match &self.query {
             QueryParts::All => pairs.collect(),
             QueryParts::Only(names) => pairs
-                .filter(|(name, _)| names.iter().any(|chosen| chosen == name))
+                .filter(|(name, _)| names.iter().any(|chosen| chosen.as_bytes() == name))
                 .collect(),
         };
-        if !pairs.is_empty() {
-            pairs.sort_by(|a, b| a.0.cmp(&b.0));
-            key.push('?');
-            let mut query = form_urlencoded::Serializer::new(String::new());
-            key.push_str(&query.extend_pairs(pairs).finish());
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        for (at, (name, value)) in pairs.iter().enumerate() {
+            key.push(if at == 0 { '?' } else { '&' });
+            key.extend(form_urlencoded::byte_serialize(name));
+            if let Some(value) = value {
+                key.push('=');
+                key.extend(form_urlencoded::byte_serialize(value));
+            }
         }
         key.push_str(&vary::variant(&self.headers, &request.headers));
         key
     }
+}
+
+/// The bytes that a part of a query stands for. What is no escape stands for itself.
+fn decoded(part: &str) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let (mut bytes, mut rest) = (Vec::with_capacity(part.len()), part.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = match (first, digit(after.first()), digit(after.get(1))) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        match escaped {
+            Some(byte) => bytes.push(byte),
+            None if *first == b'+' => bytes.push(b' '),
+            None => bytes.push(*first),
+        }
+        rest = after
+            .get(if escaped.is_some() { 2.. } else { 0.. })
+            .unwrap_or_default();
+    }
+    bytes
 }
 
 /// The key of the variant that a request asks for.
@@ -156,6 +177,13 @@ mod tests {
         assert_ne!(key("/x?a=1&a=2"), key("/x?a=2&a=1"));
         assert_ne!(key("/x?a=1%26b=2"), key("/x?a=1&b=2"));
         assert_eq!(key("/x?"), key("/x"));
+        assert_eq!(key("/x?&a=1&&b"), key("/x?b&a=1"));
+        assert_ne!(key("/x?a"), key("/x?a="));
+        assert_ne!(key("/x?a=%ff"), key("/x?a=%fe"));
+        assert_ne!(key("/x?%ff=1"), key("/x?%fe=1"));
+        assert_ne!(key("/x?a=%ff"), key("/x?a=%EF%BF%BD"));
+        assert_eq!(key("/x?a=%F"), "GET a.example/x?a=%25F");
+        assert_ne!(key("/x?a%3d1"), key("/x?a=1"));
         assert_ne!(key("/x"), key("/X"));
     }
 
@@ -182,6 +210,11 @@ mod tests {
         assert_ne!(ours.1, theirs.1);
         assert_ne!(of("a?", "/").0, of("a%3f", "/").0);
         assert_eq!(of("[::1]:80", "/").0, "http://[::1]:80/");
+        let bytes = |host: &[u8]| {
+            let request = Request::get("/").header("host", host).body(()).unwrap();
+            url(&request.into_parts().0)
+        };
+        assert_ne!(bytes(b"\xff"), bytes(b"\xfe"));
     }
 
     #[test]

@@ -67,7 +67,8 @@
 //! It is noted under the key for a few seconds, so that requests do not queue up for a response that only
 //! one of them can have. A request with `Authorization` makes such a note elsewhere, where only its like
 //! look: else one such request could keep everybody's page from being stored. An error leaves no note and
-//! what is stored, for when the service has recovered.
+//! what is stored, for when the service has recovered. So does an answer that is one client's alone where a
+//! fresh response is stored, which that client did not want: else anyone could take it from all.
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

@@ -24,6 +24,7 @@ use super::rules::{conditional, invalidation};
 use super::stored::Stored;
 use crate::cache::Cache;
 use crate::entry::Entry;
+use crate::time::Clock;
 
 pub(super) type TenantOf = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 pub(super) type TagsOf = Arc<dyn Fn(&Parts) -> Vec<String> + Send + Sync>;
@@ -40,6 +41,8 @@ pub(super) struct Plan {
     pub(super) uncacheable: Duration,
     pub(super) tenant: Option<TenantOf>,
     pub(super) tags: Option<TagsOf>,
+    /// The larder's: what tells how long a response is stored tells how long it took to come.
+    pub(super) clock: Clock,
     /// The larder's, since a service may be driven by another.
     pub(super) runtime: Handle,
     /// The keys that are being refreshed behind their clients' backs.
@@ -92,7 +95,9 @@ pub(super) struct Asked {
 }
 
 impl Plan {
-    pub(super) fn route(&self, request: &Parts) -> Route {
+    /// `has_body`: by what the body itself says. The fields may say otherwise, where one was removed on
+    /// its way, or the protocol needs none.
+    pub(super) fn route(&self, request: &Parts, has_body: bool) -> Route {
         let is_head = request.method == Method::HEAD;
         if request.method != Method::GET && !is_head {
             return match &self.mode {
@@ -104,9 +109,10 @@ impl Plan {
         }
         let headers = &request.headers;
         // A body would be a part of the key, and a protocol switched to is no response.
-        let has_body = headers.contains_key(TRANSFER_ENCODING)
+        let says_body = headers.contains_key(TRANSFER_ENCODING)
             || headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0");
         if has_body
+            || says_body
             || !key::has_one_host(request)
             || headers.contains_key(UPGRADE)
             || conditional::is_for_the_origin(headers)

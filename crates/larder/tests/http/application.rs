@@ -120,7 +120,7 @@ async fn the_key_is_of_the_parts_that_were_chosen() {
     .await;
     let of = async |uri: &str, headers: &str| world.get_with(uri, headers).await.is_hit();
     assert!(!of("/x?page=1&utm=a", "accept-language: de").await);
-    assert!(of("/x?utm=b&page=%31", "accept-language: DE").await);
+    assert!(of("/x?utm=b&page=%31", "accept-language: de").await);
     assert!(of("/x?page=1", "accept-language: de\nhost: b.example").await);
     assert!(!of("/x?page=2", "accept-language: de").await);
     assert!(!of("/x?page=1", "accept-language: fr").await);
@@ -226,5 +226,24 @@ async fn a_disabled_larder_lets_everything_through() {
         let answer = world.get("/").await;
         assert_eq!((&*answer.body, answer.header("x-a")), ("hello", "1"));
         assert_eq!(world.origin.times(), times);
+    }
+}
+
+#[tokio::test]
+async fn queries_and_fields_that_differ_in_a_byte_are_told_apart() {
+    let world = route(|route| route.header(header::USER_AGENT)).await;
+    let uris = ["/?a", "/?a=", "/?a=%ff", "/?a=%fe", "/?%ff", "/?%fe"];
+    for hit in [false, true] {
+        for uri in uris {
+            assert_eq!(world.get(uri).await.is_hit(), hit, "{uri}");
+        }
+        for agent in [&b"Ren\xe9"[..], b"Ren\xe8", b"Ren\xef\xbf\xbd"] {
+            let mut request = http::Request::new(axum::body::Body::empty());
+            let headers = request.headers_mut();
+            headers.insert("host", http::HeaderValue::from_static("a.example"));
+            let agent = http::HeaderValue::from_bytes(agent).unwrap();
+            headers.insert("user-agent", agent.clone());
+            assert_eq!(world.send_whole(request).await.is_hit(), hit, "{agent:?}");
+        }
     }
 }

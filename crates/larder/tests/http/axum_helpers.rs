@@ -182,3 +182,37 @@ async fn a_token_that_can_be_guessed_is_refused() {
         assert!(error.to_string().contains("at least 16"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_request_whose_tenant_is_in_doubt_is_not_stored() {
+    let (_larder, router) = service().await;
+    let long = format!("x-tenant: {}", "x".repeat(300));
+    for bad in ["x-tenant:", "x-tenant: one\nx-tenant: two", &long] {
+        for _ in 0..2 {
+            let answer = ask(&router, "GET", "/page", bad).await;
+            assert_eq!((&*answer.body, answer.is_hit()), ("nobody", false), "{bad}");
+        }
+    }
+    let by = TenantLayer::by(|_| Some(String::new()));
+    let larder = Larder::in_memory().await.unwrap();
+    let cached = HttpCacheLayer::application(&larder).tenant(TenantName::of);
+    let page = Router::new().route("/page", get(async || "x"));
+    let router = page.layer(cached.build().unwrap()).layer(by);
+    for _ in 0..2 {
+        assert!(!ask(&router, "GET", "/page", "").await.is_hit());
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_layer_inside_of_the_cache_shares_nothing() {
+    let larder = Larder::in_memory().await.unwrap();
+    let cached = HttpCacheLayer::application(&larder).tenant(TenantName::of);
+    let router = Router::new()
+        .route("/page", get(async |TenantName(name): TenantName| name))
+        .layer(TenantLayer::header(HeaderName::from_static("x-tenant")))
+        .layer(cached.build().unwrap());
+    for name in ["one", "two", "one"] {
+        let answer = ask(&router, "GET", "/page", &format!("x-tenant: {name}")).await;
+        assert_eq!((&*answer.body, answer.is_hit()), (name, false));
+    }
+}

@@ -303,3 +303,21 @@ async fn size_is_told_where_it_is_known() {
         assert_eq!(Answer::of(response).await.body, "hello");
     }
 }
+
+#[tokio::test]
+async fn a_get_with_a_body_is_not_stored_whatever_its_fields_say() {
+    let world = World::standard().await;
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "of a body");
+    let mut request = http::Request::new(Body::from("evil"));
+    *request.uri_mut() = "/".parse().unwrap();
+    let host = http::HeaderValue::from_static("a.example");
+    request.headers_mut().insert("host", host);
+    let answer = world.send_whole(request).await;
+    assert_eq!(answer.cache_status(), "larder; fwd=bypass; fwd-status=200");
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "of none");
+    assert_eq!(world.get("/").await.body, "of none");
+}

@@ -119,3 +119,38 @@ async fn the_first_one_leaving_takes_nothing_from_the_others() {
     }
     assert_eq!(world.origin.times(), 1);
 }
+
+/// Two users ask for what the origin lets no cache give without asking it again.
+async fn each_user_gets_its_own(headers: &'static [(&'static str, &'static str)]) {
+    let world = World::standard().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let wait = Arc::clone(&gate);
+    world.origin.does(move |request| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.acquire().await.unwrap().forget();
+            let mut response = Response::builder();
+            for (name, value) in headers {
+                response = response.header(*name, *value);
+            }
+            let user = request.headers["cookie"].to_str().unwrap().to_owned();
+            response.body(Body::from(user)).unwrap()
+        }
+    });
+    let alice = ask(&world, 1, "cookie: alice").pop().unwrap();
+    eventually("the origin is asked", async || world.origin.times() == 1).await;
+    let bob = ask(&world, 1, "cookie: bob").pop().unwrap();
+    settle().await;
+    gate.add_permits(2);
+    for (user, asked) in [("alice", alice), ("bob", bob)] {
+        let answer = soon("an answer", asked).await.unwrap();
+        assert_eq!(answer.body, user, "{headers:?}: {}", answer.cache_status());
+    }
+}
+
+#[tokio::test]
+async fn what_must_be_validated_is_nobody_elses_meanwhile() {
+    each_user_gets_its_own(&[("cache-control", "no-cache"), ("etag", "\"a\"")]).await;
+    each_user_gets_its_own(&[("etag", "\"a\"")]).await;
+    each_user_gets_its_own(&[("cache-control", "max-age=0"), ("etag", "\"a\"")]).await;
+}

@@ -128,3 +128,46 @@ async fn tags_and_tenants_work_as_for_any_value() {
     let long = "x".repeat(300);
     assert!(!of(&long).await && !of(&long).await);
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_prevent_it() {
+    let world = filled().await;
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let wait = std::sync::Arc::clone(&gate);
+    world.origin.does(move |request| {
+        let wait = std::sync::Arc::clone(&wait);
+        async move {
+            if request.method == "POST" {
+                wait.acquire().await.unwrap().forget();
+            }
+            let response = Response::builder().header("cache-control", "max-age=60");
+            response.body(Body::from("new")).unwrap()
+        }
+    });
+    let times = world.origin.times();
+    let posting = tokio::spawn({
+        let world = world.clone();
+        async move { world.send("POST", "/a", "").await }
+    });
+    eventually("the origin is asked", async || world.origin.times() > times).await;
+    posting.abort();
+    assert!(soon("the end", posting).await.is_err());
+    gate.add_permits(1);
+    eventually("it is invalidated", async || {
+        world.get("/a").await.body == "new"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_host_that_no_url_can_have_is_invalidated_too() {
+    let world = World::standard().await;
+    let host = "host: a b";
+    world
+        .origin
+        .answers(200, "cache-control: max-age=60", "old");
+    world.get_with("/a", host).await;
+    assert!(world.get_with("/a", host).await.is_hit());
+    world.send("POST", "/a", host).await;
+    assert!(!world.get_with("/a", host).await.is_hit());
+}

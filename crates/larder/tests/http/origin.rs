@@ -153,6 +153,11 @@ impl World {
         self.service.clone().oneshot(request).await.unwrap()
     }
 
+    /// A request as it is, its body included.
+    pub(crate) async fn send_whole(&self, request: Request<Body>) -> Answer {
+        Answer::of(self.service.clone().oneshot(request).await.unwrap()).await
+    }
+
     pub(crate) fn advance(&self, secs: u64) {
         self.clock.advance(Duration::from_secs(secs));
     }

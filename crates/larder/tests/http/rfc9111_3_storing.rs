@@ -149,3 +149,16 @@ async fn urls_are_told_apart_by_host_path_and_query() {
     }
     assert!(world.get_with("/a?x=1", "host: A.EXAMPLE").await.is_hit());
 }
+
+#[tokio::test]
+async fn what_an_open_quote_may_have_swallowed_is_heeded() {
+    for open in [
+        "max-age=60, ext=\"a, private, no-store",
+        "max-age=60, must-understand, ext=\"a, private",
+        "max-age=60, public, ext=\"\\\"",
+    ] {
+        let response = format!("cache-control: {open}");
+        assert!(!is_stored("", 200, &response).await, "{open}");
+    }
+    assert!(is_stored("", 200, "cache-control: max-age=60, ext=\"a, private\"").await);
+}

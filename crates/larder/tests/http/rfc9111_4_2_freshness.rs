@@ -133,3 +133,27 @@ async fn a_response_without_a_date_gets_one() {
     let first = world.get("/").await.header("date").to_owned();
     assert_eq!(world.get("/").await.header("date"), first);
 }
+
+#[tokio::test]
+async fn section_4_2_3_the_time_that_the_body_takes_counts() {
+    let world = World::standard().await;
+    let clock = world.clock.clone();
+    world.origin.does(move |_| {
+        // Its second half comes three seconds after its head.
+        let clock = clock.clone();
+        let late = async move {
+            clock.advance(Duration::from_secs(3));
+            Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes::Bytes::from("late")))
+        };
+        let body = http_body_util::StreamBody::new(futures_util::stream::once(late));
+        let response = http::Response::builder().header("cache-control", "max-age=5");
+        async move { response.body(axum::body::Body::new(body)).unwrap() }
+    });
+    assert_eq!(world.get("/").await.body, "late");
+    world.advance(1);
+    let hit = world.get("/").await;
+    assert_eq!((hit.is_hit(), hit.header("age")), (true, "4"));
+    world.advance(1);
+    let only = "cache-control: only-if-cached";
+    assert!(!world.get_with("/", only).await.is_hit());
+}

@@ -173,3 +173,42 @@ async fn head_is_answered_from_a_stored_get() {
     assert_eq!(world.origin.last().method, "HEAD");
     assert!(!world.get("/other").await.is_hit());
 }
+
+#[tokio::test]
+async fn one_users_answer_takes_no_fresh_response_from_the_others() {
+    for (status, refused) in [
+        (200, "cache-control: private"),
+        (200, "set-cookie: a=b"),
+        (403, ""),
+        (401, "cache-control: no-store"),
+    ] {
+        let world = filled("cache-control: max-age=60").await;
+        world.origin.answers(status, refused, "mine");
+        let wish = "cookie: s\ncache-control: no-cache";
+        assert_eq!(world.get_with("/", wish).await.body, "mine");
+        let hit = world.get("/").await;
+        assert_eq!(
+            (&*hit.body, hit.is_hit()),
+            ("x", true),
+            "{status} {refused}"
+        );
+    }
+    // What is gone is gone.
+    for status in [404, 410] {
+        let world = filled("cache-control: max-age=60").await;
+        world.origin.answers(status, "cache-control: no-store", "");
+        world.get_with("/", "cache-control: no-cache").await;
+        assert_eq!(world.get("/").await.status.as_u16(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_client_error_leaves_a_stale_response_to_be_validated() {
+    let world = filled("cache-control: max-age=10\netag: \"a\"").await;
+    world.advance(11);
+    world.origin.answers(403, "cache-control: no-store", "no");
+    assert_eq!(world.get_with("/", "cookie: s").await.body, "no");
+    world.origin.answers(304, "cache-control: max-age=10", "");
+    assert_eq!(world.get("/").await.body, "x");
+    assert!(world.get("/").await.is_hit());
+}

@@ -35,6 +35,8 @@
 //! # }
 //! ```
 //!
+//! [`TenantLayer`] goes outside of the cache's layer: where it does not, no response is stored.
+//!
 //! A header says a tenant that whoever sends the request may choose: it is for services behind a gateway
 //! that sets it. Where the tenant is a claim of a token, [`TenantLayer::by`] takes it from where the
 //! authentication has left it.

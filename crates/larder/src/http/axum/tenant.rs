@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use ::axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use ::axum::response::{IntoResponse, Response};
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, StatusCode};
 use tower_layer::Layer;
@@ -16,7 +16,25 @@ use tower_service::Service;
 use crate::key::Tenant;
 use crate::larder::Larder;
 
-type Find = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
+type Find = Arc<dyn Fn(&Parts) -> Said + Send + Sync>;
+
+/// What a request says of its tenant.
+#[derive(Clone, Debug)]
+enum Said {
+    Nothing,
+    Name(String),
+    /// Two, or what is no text.
+    Unclear,
+}
+
+/// A [`TenantLayer`] has looked at a request, and found no tenant.
+#[derive(Clone, Copy, Debug)]
+enum Nobody {
+    /// It names none.
+    Unnamed,
+    /// What it names cannot be one.
+    Bad,
+}
 
 /// The tenant of a request, as a [`TenantLayer`] found it. As an argument of a handler it is refused with
 /// 400 where there is none; an `Option` of it is not.
@@ -26,8 +44,18 @@ pub struct TenantName(pub String);
 impl TenantName {
     /// The tenant that was found for a request: for
     /// [`HttpCacheBuilder::tenant`](crate::http::HttpCacheBuilder::tenant).
+    ///
+    /// `None` where a [`TenantLayer`] found that the request names none. Where the request names one that
+    /// cannot be, or no such layer has seen it, since the cache's layer is outside of it, it is a name that
+    /// no tenant can have: the response is not stored, lest one tenant's be another's.
     pub fn of(request: &Parts) -> Option<String> {
-        Some(request.extensions.get::<Self>()?.0.clone())
+        if let Some(Self(name)) = request.extensions.get::<Self>() {
+            return Some(name.clone());
+        }
+        match request.extensions.get::<Nobody>() {
+            Some(Nobody::Unnamed) => None,
+            Some(Nobody::Bad) | None => Some(String::new()),
+        }
     }
 }
 
@@ -76,19 +104,25 @@ where
 }
 
 /// Finds the tenant of each request, for [`TenantName`], [`TenantLarder`] and
-/// [`TenantName::of`]. A name that no tenant can have counts as none.
+/// [`TenantName::of`]. For the first two a name that no tenant can have counts as none.
+///
+/// It goes outside of the cache's layer, so that it runs first.
 #[derive(Clone)]
 pub struct TenantLayer {
     find: Find,
 }
 
 impl TenantLayer {
-    /// The tenant is what a header says. A request that has the header twice has none.
+    /// The tenant is what a header says. A request that has the header twice has none, and its response is
+    /// not stored.
     pub fn header(name: HeaderName) -> Self {
-        Self::by(move |request| {
+        Self::saying(move |request| {
             let mut all = request.headers.get_all(&name).iter();
-            let only = all.next().filter(|_| all.next().is_none())?;
-            Some(only.to_str().ok()?.to_owned())
+            match (all.next().map(HeaderValue::to_str), all.next()) {
+                (None, _) => Said::Nothing,
+                (Some(Ok(only)), None) => Said::Name(only.to_owned()),
+                _ => Said::Unclear,
+            }
         })
     }
 
@@ -107,6 +141,10 @@ impl TenantLayer {
     /// # let _ = layer;
     /// ```
     pub fn by(find: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self::saying(move |request| find(request).map_or(Said::Nothing, Said::Name))
+    }
+
+    fn saying(find: impl Fn(&Parts) -> Said + Send + Sync + 'static) -> Self {
         Self {
             find: Arc::new(find),
         }
@@ -164,9 +202,17 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SetTenant<S> {
         let (mut parts, body) = request.into_parts();
         // One that another layer has set is not believed.
         parts.extensions.remove::<TenantName>();
-        let found = (self.find)(&parts).filter(|name| Tenant::new(name).is_ok());
-        if let Some(name) = found {
-            parts.extensions.insert(TenantName(name));
+        parts.extensions.remove::<Nobody>();
+        match (self.find)(&parts) {
+            Said::Name(name) if Tenant::new(&name).is_ok() => {
+                parts.extensions.insert(TenantName(name));
+            }
+            Said::Name(_) | Said::Unclear => {
+                parts.extensions.insert(Nobody::Bad);
+            }
+            Said::Nothing => {
+                parts.extensions.insert(Nobody::Unnamed);
+            }
         }
         self.inner.call(Request::from_parts(parts, body))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, HeaderName, PRAGMA};
 
-use super::list;
+use super::{has_open_quote, list};
 
 /// What counts as "for ever" in seconds that are too many (RFC 9111 §1.2.2).
 const LONGEST: u64 = 1 << 31;
@@ -52,6 +52,11 @@ impl Directives {
         for member in list(headers, CACHE_CONTROL) {
             let (name, argument) = split(&member);
             all.apply(&name.to_ascii_lowercase(), argument.as_deref());
+        }
+        // Prohibitions may lie behind a quote that does not end. `must-understand` must not lift them.
+        if has_open_quote(headers, CACHE_CONTROL) {
+            all.no_store = true;
+            all.private = Some(Reach::All);
         }
         all
     }
@@ -192,6 +197,19 @@ mod tests {
         );
         let huge = response("max-age=99999999999999999999999").max_age;
         assert_eq!(huge, Some(Duration::from_secs(LONGEST)));
+    }
+
+    #[test]
+    fn what_an_open_quote_may_hide_is_forbidden() {
+        for open in [
+            "max-age=60, x=\"a, private",
+            "x=\"\\\"",
+            "must-understand, \"",
+        ] {
+            let all = response(open);
+            assert!(all.no_store && all.private == Some(Reach::All), "{open}");
+        }
+        assert!(!response("max-age=60, x=\"a, no-store\"").no_store);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use http::HeaderMap;
 use http::header::{
-    CONNECTION, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, COOKIE, DATE, ETAG, EXPIRES, HOST, HeaderName, LAST_MODIFIED, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
 };
 
 use super::list;
@@ -21,8 +22,30 @@ const ENDING: [HeaderName; 10] = [
     UPGRADE,
 ];
 
-/// Removes the fields that end at each hop (RFC 9110 §7.6.1), and those that `Connection` names. Who
-/// forwards a request or a response to another connection removes them.
+/// What all recipients need to understand a message alike: whose it is, how long, and who may have it.
+/// `Connection` must not name these, and where it does it is not believed.
+const END_TO_END: [HeaderName; 16] = [
+    AGE,
+    AUTHORIZATION,
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    COOKIE,
+    DATE,
+    ETAG,
+    EXPIRES,
+    HOST,
+    LAST_MODIFIED,
+    HeaderName::from_static("pragma"),
+    SET_COOKIE,
+    VARY,
+];
+
+/// Removes the fields that end at each hop (RFC 9110 §7.6.1), and those that `Connection` names, save what
+/// all recipients need: `Content-Length`, `Host`, `Cache-Control` and the like. Who forwards a request or
+/// a response to another connection removes them.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -37,7 +60,7 @@ const ENDING: [HeaderName; 10] = [
 /// ```
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named = list(headers, CONNECTION).filter_map(|name| name.parse::<HeaderName>().ok());
-    let named: Vec<_> = named.collect();
+    let named: Vec<_> = named.filter(|name| !END_TO_END.contains(name)).collect();
     for name in named.iter().chain(&ENDING) {
         headers.remove(name);
     }
@@ -56,5 +79,15 @@ mod tests {
         );
         remove_hop_by_hop(&mut all);
         assert_eq!(all, headers("etag: \"a\""));
+    }
+
+    #[test]
+    fn what_is_for_all_stays_whatever_connection_says() {
+        let kept = "content-length: 4\nhost: a\nvary: x\ncache-control: private";
+        let mut all = headers(&format!(
+            "connection: Content-Length, host, vary, cache-control, x-mine\nx-mine: 1\n{kept}"
+        ));
+        remove_hop_by_hop(&mut all);
+        assert_eq!(all, headers(kept));
     }
 }

@@ -12,13 +12,14 @@ pub(crate) fn is_unsafe(method: &Method) -> bool {
     )
 }
 
-/// The URLs whose stored responses a response to an unsafe request makes invalid: the request's own, and
-/// those of the same origin that the response names. None where it is an error.
-pub(crate) fn targets(request: &Url, status: StatusCode, response: &HeaderMap) -> Vec<Url> {
-    if !(status.is_success() || status.is_redirection()) {
-        return Vec::new();
-    }
-    let mut targets = vec![request.clone()];
+/// Whether a response to an unsafe request makes stored ones invalid: where it is no error.
+pub(crate) fn invalidates(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+/// The URLs of the same origin, other than the request's own, that a response to an unsafe request names.
+pub(crate) fn named_by(response: &HeaderMap, request: &Url) -> Vec<Url> {
+    let mut targets = Vec::new();
     let named = [
         named(request, response, LOCATION),
         named(request, response, CONTENT_LOCATION),
@@ -27,7 +28,11 @@ pub(crate) fn targets(request: &Url, status: StatusCode, response: &HeaderMap) -
         target.set_fragment(None);
         // A response cannot speak for other origins. Behind what ends TLS, the scheme is not known.
         let is_ours = target.host() == request.host() && target.port() == request.port();
-        if is_ours && target.set_scheme(request.scheme()).is_ok() && !targets.contains(&target) {
+        if is_ours
+            && target.set_scheme(request.scheme()).is_ok()
+            && target != *request
+            && !targets.contains(&target)
+        {
             targets.push(target);
         }
     }
@@ -43,46 +48,31 @@ mod tests {
     use super::super::headers;
     use super::*;
 
-    fn of(status: u16, lines: &str) -> Vec<String> {
+    fn of(lines: &str) -> Vec<String> {
         let request = Url::parse("http://a.example/list?x=1").unwrap();
-        let targets = targets(
-            &request,
-            StatusCode::from_u16(status).unwrap(),
-            &headers(lines),
-        );
+        let targets = named_by(&headers(lines), &request);
         targets.into_iter().map(Into::into).collect()
     }
 
     #[test]
-    fn the_target_and_what_the_response_names() {
-        assert_eq!(of(200, ""), ["http://a.example/list?x=1"]);
+    fn what_the_response_names() {
+        assert!(of("").is_empty());
         assert_eq!(
-            of(
-                201,
-                "location: /item/7#top\ncontent-location: http://a.example/item/8"
-            ),
-            [
-                "http://a.example/list?x=1",
-                "http://a.example/item/7",
-                "http://a.example/item/8"
-            ]
+            of("location: /item/7#top\ncontent-location: http://a.example/item/8"),
+            ["http://a.example/item/7", "http://a.example/item/8"]
         );
-        assert_eq!(
-            of(303, "location: http://b.example/x"),
-            ["http://a.example/list?x=1"]
-        );
-        assert_eq!(of(204, "location: http://a.example:81/x").len(), 1);
-        assert_eq!(
-            of(204, "location: https://a.example/x")[1],
-            "http://a.example/x"
-        );
-        assert_eq!(of(200, "location: http://[").len(), 1);
+        assert!(of("location: /list?x=1").is_empty());
+        assert!(of("location: http://b.example/x").is_empty());
+        assert!(of("location: http://a.example:81/x").is_empty());
+        assert_eq!(of("location: https://a.example/x"), ["http://a.example/x"]);
+        assert!(of("location: http://[").is_empty());
     }
 
     #[test]
     fn an_error_invalidates_nothing() {
-        assert!(of(404, "").is_empty());
-        assert!(of(500, "").is_empty());
+        let of = |status| invalidates(StatusCode::from_u16(status).unwrap());
+        assert!(of(200) && of(303));
+        assert!(!of(404) && !of(500));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) mod targeted;
 pub(super) mod validation;
 pub(super) mod vary;
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use http::header::{AsHeaderName, HeaderMap};
@@ -47,26 +48,38 @@ fn date(headers: &HeaderMap, name: impl AsHeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(only.to_str().ok()?.trim()).ok()
 }
 
-/// The members of a field that is a list: commas within quotes separate nothing.
+/// Where the members of a line of a list are, and whether a quote is open at its end: commas within quotes
+/// separate nothing.
+fn members(line: &[u8]) -> (Vec<Range<usize>>, bool) {
+    let mut members = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (0, false, false);
+    for (at, byte) in line.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                members.push(start..at);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    members.push(start..line.len());
+    (members, quoted)
+}
+
+/// Whether a line of a field has a quote that does not end: what is behind it may be anything.
+fn has_open_quote(headers: &HeaderMap, name: impl AsHeaderName) -> bool {
+    let mut lines = headers.get_all(name).into_iter();
+    lines.any(|line| members(line.as_bytes()).1)
+}
+
+/// The members of a field that is a list.
 fn list(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = String> {
     headers.get_all(name).into_iter().flat_map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
-        let mut members = Vec::new();
-        let (mut start, mut quoted, mut escaped) = (0, false, false);
-        for (at, byte) in text.bytes().enumerate() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
-                b',' if !quoted => {
-                    members.push(start..at);
-                    start = at + 1;
-                }
-                _ => {}
-            }
-        }
-        members.push(start..text.len());
-        let members = members.into_iter().filter_map(|part| {
+        let members = members(text.as_bytes()).0.into_iter().filter_map(|part| {
             // Commas and quotes are ASCII, so these are boundaries of characters.
             let member = text.get(part)?.trim_matches([' ', '\t']);
             (!member.is_empty()).then(|| member.to_owned())

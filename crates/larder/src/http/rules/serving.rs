@@ -102,6 +102,15 @@ pub(crate) fn decide(held: Held<'_>, wish: &Wish) -> Decision {
     }
 }
 
+/// Whether what one request brought may be given to those that waited for it: whoever wants the origin's
+/// word has it by that, but what the origin says counts.
+pub(crate) fn may_share(held: Held<'_>) -> bool {
+    matches!(
+        decide(held, &Wish::default()),
+        Decision::Fresh | Decision::Stale | Decision::Refresh
+    )
+}
+
 /// Whether a stored response may stand in for an error of the origin (RFC 5861 §4).
 pub(crate) fn stands_in(held: Held<'_>, wish: &Wish) -> bool {
     // What became fresh meanwhile, or was asked about for the client's sake alone.

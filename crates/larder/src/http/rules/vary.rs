@@ -1,7 +1,9 @@
 //! RFC 9111 §4.1: which requests share a response.
 
+use std::fmt::Write;
+
 use http::HeaderMap;
-use http::header::{ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
+use http::header::{ACCEPT_ENCODING, HeaderName, VARY};
 
 use super::list;
 
@@ -30,30 +32,69 @@ impl Nominated {
     }
 }
 
-/// What a request has in these fields, as a part of a key. Lines end by a newline, which no value has.
+/// What a request has in these fields, as a part of a key: what differs in a byte differs, since the origin
+/// may tell it apart. Of `Accept-Encoding` alone it is known what means the same. Lines begin by a newline
+/// and values by a colon, which the encoded values do not have.
 pub(crate) fn variant(fields: &[HeaderName], request: &HeaderMap) -> String {
     let mut variant = String::new();
     for field in fields {
         variant.push('\n');
         variant.push_str(field.as_str());
-        if !request.contains_key(field) {
+        if let Some(codings) = (*field == ACCEPT_ENCODING)
+            .then(|| codings(request))
+            .flatten()
+        {
+            variant.push(':');
+            variant.push_str(&codings);
             continue;
         }
-        variant.push(':');
-        // Empty members, white space, and how many lines there are mean nothing.
-        let mut members: Vec<_> = list(request, field).collect();
-        if [ACCEPT_ENCODING, ACCEPT_LANGUAGE, ACCEPT_CHARSET].contains(field) {
-            // Nor does the order, nor the case: what is wanted more has a greater `q`.
-            for member in &mut members {
-                member.make_ascii_lowercase();
-                member.retain(|char| !" \t".contains(char));
-            }
-            members.sort();
-            members.dedup();
+        for line in request.get_all(field) {
+            variant.push(':');
+            encode(line.as_bytes(), &mut variant);
         }
-        variant.push_str(&members.join(","));
     }
     variant
+}
+
+/// What a request says in `Accept-Encoding`, written in one way: order, case, empty members, space around
+/// commas and semicolons, and how many lines there are mean nothing. `None` where it says nothing, or
+/// something that is no list of codings.
+fn codings(request: &HeaderMap) -> Option<String> {
+    let mut members = Vec::new();
+    for line in request.get_all(ACCEPT_ENCODING) {
+        let line = line
+            .to_str()
+            .ok()
+            .filter(|line| line.chars().all(is_of_codings))?;
+        for member in line.split(',') {
+            let parts = member.split(';').map(|part| part.trim_matches([' ', '\t']));
+            let member = parts.collect::<Vec<_>>().join(";").to_ascii_lowercase();
+            members.push(member);
+        }
+    }
+    if members.is_empty() {
+        return None;
+    }
+    members.retain(|member| !member.is_empty());
+    members.sort();
+    members.dedup();
+    Some(members.join(","))
+}
+
+fn is_of_codings(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-._*+;=, \t".contains(char)
+}
+
+/// Writes bytes so that no two values are written alike, and none has a colon or a newline.
+fn encode(bytes: &[u8], into: &mut String) {
+    for byte in bytes {
+        match byte {
+            b' '..=b'~' if !b"%:".contains(byte) => into.push(char::from(*byte)),
+            _ => {
+                let _ = write!(into, "%{byte:02x}");
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -84,10 +125,45 @@ mod tests {
             of("accept-encoding: gzip, br;q=0.5"),
             of("accept-encoding: br; q=0.5\naccept-encoding: GZIP")
         );
-        assert_eq!(of("x: a, b"), of("x: a\nx: b"));
+        assert_eq!(
+            of("accept-encoding: ,gzip,"),
+            of("accept-encoding: gzip , gzip")
+        );
         assert_ne!(of("x: a, b"), of("x: b, a"));
         assert_ne!(of("x: a"), of("x: A"));
         assert_ne!(of("accept-encoding: x"), of("x: x"));
+    }
+
+    #[test]
+    fn what_differs_in_a_byte_differs() {
+        let of = |value: &[u8]| {
+            let mut request = HeaderMap::new();
+            request.insert("x", http::HeaderValue::from_bytes(value).unwrap());
+            request.insert(
+                ACCEPT_ENCODING,
+                http::HeaderValue::from_bytes(value).unwrap(),
+            );
+            (
+                variant(&names(&["x"]), &request),
+                variant(&names(&["accept-encoding"]), &request),
+            )
+        };
+        for (one, other) in [
+            (&b"Ren\xe9"[..], &b"Ren\xe8"[..]),
+            (b"Ren\xe9", b"Ren%e9"),
+            (b"d e", b"de"),
+            (b"\"a, b\"", b"b\", \"a"),
+            (b"a:", b"a"),
+        ] {
+            assert_ne!(of(one).0, of(other).0);
+            assert_ne!(of(one).1, of(other).1);
+        }
+        for (one, other) in [(&b"a,"[..], &b"a"[..]), (b"a, b", b"b, a"), (b"A", b"a")] {
+            assert_ne!(of(one).0, of(other).0);
+        }
+        let lines = |lines| variant(&names(&["x"]), &headers(lines));
+        assert_ne!(lines("x: a\nx: b"), lines("x: a:b"));
+        assert_ne!(lines("x: a\nx: b"), lines("x: a, b"));
     }
 
     fn of_absent() -> String {
