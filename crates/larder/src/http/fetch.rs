@@ -135,6 +135,10 @@ where
         };
         let (mut parts, body) = response.into_parts();
         if let Some(known) = known.filter(|_| asked && parts.status == StatusCode::NOT_MODIFIED) {
+            if !validation::confirms(&known.headers.0, &parts.headers) {
+                self.forget().await;
+                return Err(FetchError::Unconfirmed);
+            }
             return self.confirmed(known, parts.headers, exchange);
         }
         let is_error = matches!(parts.status.as_u16(), 500 | 502 | 503 | 504);
@@ -257,6 +261,18 @@ where
         Ok(self.file(response).await)
     }
 
+    /// Removes what is stored: asked about it, the origin spoke of something else, and would again.
+    async fn forget(&self) {
+        let key = match &self.varies {
+            Some(index) => variant_key(&self.primary, index, self.client.headers()),
+            None => self.primary.clone(),
+        };
+        let entry = self.plan.entry(&key, self.tenant.as_deref(), &[]);
+        if let Err(error) = entry.remove().await {
+            tracing::debug!(target: "larder::http", key, %error, "not confirmed");
+        }
+    }
+
     /// The stored response still stands: its fields are brought up to date (RFC 9111 §4.3.4).
     fn confirmed(
         self,
@@ -264,9 +280,6 @@ where
         mut not_modified: HeaderMap,
         exchange: Exchange,
     ) -> Result<Loaded<Stored>, FetchError> {
-        if !validation::confirms(&known.headers.0, &not_modified) {
-            return Err(FetchError::Unconfirmed);
-        }
         // One user's cookie is not another's.
         not_modified.remove(SET_COOKIE);
         date_it(&mut not_modified, exchange.received);
