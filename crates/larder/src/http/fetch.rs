@@ -275,7 +275,7 @@ where
 
     /// The stored response still stands: its fields are brought up to date (RFC 9111 §4.3.4).
     fn confirmed(
-        self,
+        mut self,
         known: &StoredResponse,
         mut not_modified: HeaderMap,
         exchange: Exchange,
@@ -293,27 +293,37 @@ where
         }
         let verdict = self.plan.judge(self.client.headers(), &parts, exchange);
         parts.headers.remove(http::header::AGE);
-        let response = |terms, headers| {
-            Stored::Response(StoredResponse {
-                status: known.status.clone(),
-                headers: Fields(headers),
-                body: known.body.clone(),
-                terms,
-            })
+        let response = |terms, headers| StoredResponse {
+            status: known.status.clone(),
+            headers: Fields(headers),
+            body: known.body.clone(),
+            terms,
         };
-        Ok(match verdict {
+        match verdict {
             Ok((terms, left_out)) => {
                 for name in left_out {
                     parts.headers.remove(name);
                 }
                 let (ttl, stale) = times(&terms);
-                Loaded::new(response(terms, parts.headers))
-                    .ttl(ttl)
-                    .stale(stale)
+                let stored = Stored::Response(response(terms, parts.headers));
+                Ok(Loaded::new(stored).ttl(ttl).stale(stale))
             }
-            // Who asked gets it, and nobody after.
-            Err(_) => Loaded::new(response(known.terms.clone(), parts.headers)).do_not_store(),
-        })
+            // Who asked gets it, and nobody else: neither those who wait, nor who comes after.
+            Err(refusal) => {
+                let response = response(known.terms.clone(), parts.headers);
+                self.tell(|this| {
+                    let status = CacheStatus {
+                        detail: Some(refusal.as_str()),
+                        ..this.status(StatusCode::NOT_MODIFIED)
+                    };
+                    let age = response.terms.initial_age;
+                    Ok(this
+                        .client
+                        .stored(&response, age, false, &this.plan, status))
+                });
+                Err(FetchError::NotShared)
+            }
+        }
     }
 
     /// Files a response under its key; where responses vary, under one of its own, behind an index.
