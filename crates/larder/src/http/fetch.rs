@@ -370,7 +370,7 @@ where
                     tracing::debug!(target: "larder::http", key, %error, "a variant is not stored");
                 }
                 Loaded::new(Stored::Varies(index))
-                    .ttl(INDEX.max(ttl + stale))
+                    .ttl(INDEX.max(ttl.saturating_add(stale)))
                     .stale(Duration::ZERO)
             }
         }
