@@ -147,6 +147,11 @@ where
         let mut varies = None;
         for _ in 0..MOST_LOOKS {
             let seen = match self.look(&asked, &mut key, &mut varies).await {
+                Looked::Uncacheable if asked.wish.only_if_cached() => {
+                    return self
+                        .without_fetch(Refused::OnlyIfCached, Forward::UriMiss)
+                        .await;
+                }
                 Looked::Uncacheable => return self.pass(uncacheable()).await,
                 Looked::Response(seen) => Some(seen),
                 Looked::Nothing { vary } => {

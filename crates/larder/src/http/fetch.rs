@@ -135,6 +135,10 @@ where
         };
         let (mut parts, body) = response.into_parts();
         if let Some(known) = known.filter(|_| asked && parts.status == StatusCode::NOT_MODIFIED) {
+            if !validation::confirms(&known.headers.0, &parts.headers) {
+                self.forget().await;
+                return Err(FetchError::Unconfirmed);
+            }
             return self.confirmed(known, parts.headers, exchange);
         }
         let is_error = matches!(parts.status.as_u16(), 500 | 502 | 503 | 504);
@@ -257,16 +261,25 @@ where
         Ok(self.file(response).await)
     }
 
+    /// Removes what is stored: asked about it, the origin spoke of something else, and would again.
+    async fn forget(&self) {
+        let key = match &self.varies {
+            Some(index) => variant_key(&self.primary, index, self.client.headers()),
+            None => self.primary.clone(),
+        };
+        let entry = self.plan.entry(&key, self.tenant.as_deref(), &[]);
+        if let Err(error) = entry.remove().await {
+            tracing::debug!(target: "larder::http", key, %error, "not confirmed");
+        }
+    }
+
     /// The stored response still stands: its fields are brought up to date (RFC 9111 §4.3.4).
     fn confirmed(
-        self,
+        mut self,
         known: &StoredResponse,
         mut not_modified: HeaderMap,
         exchange: Exchange,
     ) -> Result<Loaded<Stored>, FetchError> {
-        if !validation::confirms(&known.headers.0, &not_modified) {
-            return Err(FetchError::Unconfirmed);
-        }
         // One user's cookie is not another's.
         not_modified.remove(SET_COOKIE);
         date_it(&mut not_modified, exchange.received);
@@ -280,27 +293,37 @@ where
         }
         let verdict = self.plan.judge(self.client.headers(), &parts, exchange);
         parts.headers.remove(http::header::AGE);
-        let response = |terms, headers| {
-            Stored::Response(StoredResponse {
-                status: known.status.clone(),
-                headers: Fields(headers),
-                body: known.body.clone(),
-                terms,
-            })
+        let response = |terms, headers| StoredResponse {
+            status: known.status.clone(),
+            headers: Fields(headers),
+            body: known.body.clone(),
+            terms,
         };
-        Ok(match verdict {
+        match verdict {
             Ok((terms, left_out)) => {
                 for name in left_out {
                     parts.headers.remove(name);
                 }
                 let (ttl, stale) = times(&terms);
-                Loaded::new(response(terms, parts.headers))
-                    .ttl(ttl)
-                    .stale(stale)
+                let stored = Stored::Response(response(terms, parts.headers));
+                Ok(Loaded::new(stored).ttl(ttl).stale(stale))
             }
-            // Who asked gets it, and nobody after.
-            Err(_) => Loaded::new(response(known.terms.clone(), parts.headers)).do_not_store(),
-        })
+            // Who asked gets it, and nobody else: neither those who wait, nor who comes after.
+            Err(refusal) => {
+                let response = response(known.terms.clone(), parts.headers);
+                self.tell(|this| {
+                    let status = CacheStatus {
+                        detail: Some(refusal.as_str()),
+                        ..this.status(StatusCode::NOT_MODIFIED)
+                    };
+                    let age = response.terms.initial_age;
+                    Ok(this
+                        .client
+                        .stored(&response, age, false, &this.plan, status))
+                });
+                Err(FetchError::NotShared)
+            }
+        }
     }
 
     /// Files a response under its key; where responses vary, under one of its own, behind an index.
@@ -347,7 +370,7 @@ where
                     tracing::debug!(target: "larder::http", key, %error, "a variant is not stored");
                 }
                 Loaded::new(Stored::Varies(index))
-                    .ttl(INDEX.max(ttl + stale))
+                    .ttl(INDEX.max(ttl.saturating_add(stale)))
                     .stale(Duration::ZERO)
             }
         }

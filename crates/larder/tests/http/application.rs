@@ -247,3 +247,10 @@ async fn queries_and_fields_that_differ_in_a_byte_are_told_apart() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stale_window_of_any_length_goes_with_vary() {
+    let world = route(|route| route.stale(Duration::MAX)).await;
+    world.origin.answers(200, "vary: accept-language", "x");
+    assert!(is_stored(&world, "accept-language: de").await);
+}

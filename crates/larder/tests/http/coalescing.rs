@@ -154,3 +154,34 @@ async fn what_must_be_validated_is_nobody_elses_meanwhile() {
     each_user_gets_its_own(&[("etag", "\"a\"")]).await;
     each_user_gets_its_own(&[("cache-control", "max-age=0"), ("etag", "\"a\"")]).await;
 }
+
+#[tokio::test]
+async fn a_304_for_one_user_is_nobody_elses() {
+    let world = World::standard().await;
+    let stored = "cache-control: max-age=1\netag: \"a\"";
+    world.origin.answers(200, stored, "all");
+    world.get("/").await;
+    world.advance(2);
+    let gate = Arc::new(Semaphore::new(0));
+    let wait = Arc::clone(&gate);
+    world.origin.does(move |request| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.acquire().await.unwrap().forget();
+            let is_asked = request.headers.contains_key("if-none-match");
+            let response = Response::builder()
+                .status(if is_asked { 304 } else { 200 })
+                .header("cache-control", "private")
+                .header("x-user", &request.headers["cookie"]);
+            response.body(Body::empty()).unwrap()
+        }
+    });
+    let alice = ask(&world, 1, "cookie: alice").pop().unwrap();
+    eventually("the origin is asked", async || world.origin.times() == 2).await;
+    let bob = ask(&world, 1, "cookie: bob").pop().unwrap();
+    settle().await;
+    gate.add_permits(2);
+    let (alice, bob) = (alice.await.unwrap(), bob.await.unwrap());
+    assert_eq!((alice.header("x-user"), &*alice.body), ("alice", "all"));
+    assert_eq!(bob.header("x-user"), "bob");
+}

@@ -161,3 +161,16 @@ async fn requests_that_differ_in_a_byte_share_no_variant() {
         assert_eq!(world.origin.times(), 2);
     }
 }
+
+#[tokio::test]
+async fn vary_counts_whatever_names_it() {
+    for named in ["cache-control: no-cache=\"vary\"", "connection: vary"] {
+        let world = World::standard().await;
+        let stored = format!("cache-control: max-age=60\nvary: accept-language\n{named}");
+        world.origin.answers(200, &stored, "x");
+        world.get_with("/", "accept-language: de").await;
+        assert!(world.get_with("/", "accept-language: de").await.is_hit());
+        let other = world.get_with("/", "accept-language: fr").await;
+        assert!(!other.is_hit(), "{named}");
+    }
+}

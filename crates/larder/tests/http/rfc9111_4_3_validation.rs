@@ -196,3 +196,21 @@ async fn no_cache_is_validated_each_time() {
         assert_eq!(world.origin.last().headers["if-none-match"], "\"a\"");
     }
 }
+
+#[tokio::test]
+async fn a_304_that_is_not_believed_costs_one_request() {
+    let world = World::standard().await;
+    world.origin.does(|request| async move {
+        let is_asked = request.headers.contains_key("if-none-match");
+        let response = Response::builder()
+            .status(if is_asked { 304 } else { 200 })
+            .header("etag", if is_asked { "\"z\"" } else { "\"a\"" })
+            .header("vary", "accept-language")
+            .header("cache-control", "max-age=10");
+        response.body(Body::from("x")).unwrap()
+    });
+    world.get("/").await;
+    world.advance(11);
+    assert_eq!(world.get("/").await.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(world.get("/").await.body, "x");
+}

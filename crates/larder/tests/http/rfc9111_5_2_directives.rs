@@ -212,3 +212,11 @@ async fn a_client_error_leaves_a_stale_response_to_be_validated() {
     assert_eq!(world.get("/").await.body, "x");
     assert!(world.get("/").await.is_hit());
 }
+
+#[tokio::test]
+async fn only_if_cached_does_not_ask_about_what_was_not_stored_lately() {
+    let world = filled("cache-control: private").await;
+    let only = world.get_with("/", "cache-control: only-if-cached").await;
+    assert_eq!(only.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(world.origin.times(), 1);
+}

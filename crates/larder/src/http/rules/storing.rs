@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, EXPIRES, HeaderName, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, EXPIRES, HeaderName, SET_COOKIE, VARY};
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -186,8 +186,8 @@ fn left_out(directives: &Directives) -> Vec<HeaderName> {
         Reach::All => None,
     });
     let mut fields: Vec<_> = fields.flatten().collect();
-    // What tells how long it is fresh is used as it is stored.
-    fields.retain(|field| field != EXPIRES);
+    // What tells how long it is fresh, and for whom, is used as it is stored.
+    fields.retain(|field| ![EXPIRES, VARY, CACHE_CONTROL].contains(field));
     fields
 }
 

@@ -6,7 +6,7 @@ use http::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
 
-use super::hops;
+use super::{date, hops};
 
 /// What a client's own copy, or its wish for a part, has to do with.
 const CONDITIONS: [HeaderName; 6] = [
@@ -52,7 +52,11 @@ pub(crate) fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
         (Some(new), Some(old)) => opaque(new.as_bytes()) == opaque(old.as_bytes()),
         (Some(_), None) => false,
         (None, _) => match (not_modified.get(LAST_MODIFIED), stored.get(LAST_MODIFIED)) {
-            (Some(new), Some(old)) => new == old,
+            // An older one is another server's of the same origin, or one that was set back.
+            (Some(new), Some(old)) => {
+                let [then, now] = [stored, not_modified].map(|all| date(all, LAST_MODIFIED));
+                new == old || matches!((then, now), (Some(then), Some(now)) if now <= then)
+            }
             // It answers the question that was asked, and names nothing else.
             _ => true,
         },
@@ -113,6 +117,13 @@ mod tests {
         assert!(!confirms("last-modified: x", "etag: \"b\""));
         assert!(confirms("etag: \"a\"", ""));
         assert!(!confirms("last-modified: x", "last-modified: y"));
+        let (old, new) = (
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:38 GMT",
+        );
+        let of = |date| format!("last-modified: {date}");
+        assert!(super::confirms(&headers(&of(new)), &headers(&of(old))));
+        assert!(!super::confirms(&headers(&of(old)), &headers(&of(new))));
     }
 
     #[test]
