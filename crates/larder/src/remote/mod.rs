@@ -11,6 +11,8 @@ mod lease;
 mod memory;
 mod none;
 mod observer;
+#[cfg(any(feature = "metrics", feature = "testing"))]
+pub(crate) mod operations;
 mod scan;
 #[cfg(feature = "valkey")]
 pub mod valkey;

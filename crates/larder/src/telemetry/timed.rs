@@ -9,6 +9,7 @@ use metrics::{Histogram, histogram};
 use super::names;
 use crate::bounded::Bounds;
 use crate::key::{Prefix, StoredKey};
+use crate::remote::operations::operations;
 use crate::remote::{
     Acquired, Claim, Cursor, Deadline, Lease, Observer, Page, Pushes, Remote, RemoteError,
     RemoteFuture, RemoteHealth, ServerTime, Sighting,
@@ -56,9 +57,15 @@ impl Operation {
     }
 }
 
-/// Declares the operations, each with a histogram of its own.
-macro_rules! operations {
-    ($($name:ident),+) => {
+/// A remote with a histogram for each of its operations.
+macro_rules! timed {
+    (
+        lookups { $($lookups:tt)* }
+        others { $($others:tt)* }
+    ) => {
+        timed! { $($lookups)* $($others)* }
+    };
+    ($($name:ident($_type:ident $(, $arg:ident: $of:ty)*) -> $answer:ty;)+) => {
         #[derive(Debug)]
         struct Timed {
             remote: Arc<dyn Remote>,
@@ -73,180 +80,37 @@ macro_rules! operations {
                 }
             }
         }
+
+        impl Remote for Timed {
+            $(fn $name<'a>(
+                &'a self,
+                $($arg: $of,)*
+                deadline: Deadline,
+            ) -> RemoteFuture<'a, Result<$answer, RemoteError>> {
+                self.$name.time(self.remote.$name($($arg,)* deadline))
+            })+
+
+            fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+                self.remote.watch(prefix, observer)
+            }
+
+            fn server_time(&self) -> Option<ServerTime> {
+                self.remote.server_time()
+            }
+
+            fn health(&self, deadline: Deadline) -> RemoteFuture<'_, RemoteHealth> {
+                self.remote.health(deadline)
+            }
+
+            fn close(&self) -> RemoteFuture<'_, ()> {
+                self.remote.close()
+            }
+
+            fn stores(&self) -> bool {
+                self.remote.stores()
+            }
+        }
     };
 }
 
-operations!(
-    get,
-    set,
-    remove,
-    get_many,
-    keep,
-    splice,
-    acquire,
-    renew,
-    fill,
-    release,
-    scan,
-    heads,
-    discard,
-    open_bounded
-);
-
-impl Remote for Timed {
-    fn get<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Option<Bytes>, RemoteError>> {
-        self.get.time(self.remote.get(key, deadline))
-    }
-
-    fn set<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        value: Bytes,
-        ttl: Duration,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
-        self.set.time(self.remote.set(key, value, ttl, deadline))
-    }
-
-    fn remove<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        self.remove.time(self.remote.remove(key, deadline))
-    }
-
-    fn get_many<'a>(
-        &'a self,
-        keys: &'a [&'a StoredKey],
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        self.get_many.time(self.remote.get_many(keys, deadline))
-    }
-
-    fn keep<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        value: Bytes,
-        ttl: Option<Duration>,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
-        self.keep.time(self.remote.keep(key, value, ttl, deadline))
-    }
-
-    fn splice<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        kept: usize,
-        value: Bytes,
-        ttl: Option<Duration>,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Bytes, RemoteError>> {
-        self.splice
-            .time(self.remote.splice(key, kept, value, ttl, deadline))
-    }
-
-    fn acquire<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        claim: Claim<'a>,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Acquired, RemoteError>> {
-        self.acquire.time(self.remote.acquire(key, claim, deadline))
-    }
-
-    fn renew<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        lease: &'a Lease,
-        ttl: Duration,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        self.renew
-            .time(self.remote.renew(key, lease, ttl, deadline))
-    }
-
-    fn fill<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        lease: &'a Lease,
-        value: Bytes,
-        ttl: Duration,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        self.fill
-            .time(self.remote.fill(key, lease, value, ttl, deadline))
-    }
-
-    fn release<'a>(
-        &'a self,
-        key: &'a StoredKey,
-        lease: &'a Lease,
-        note: Option<(Lease, Duration)>,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<bool, RemoteError>> {
-        self.release
-            .time(self.remote.release(key, lease, note, deadline))
-    }
-
-    fn scan<'a>(
-        &'a self,
-        under: &'a str,
-        cursor: Option<&'a Cursor>,
-        count: usize,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Page, RemoteError>> {
-        self.scan
-            .time(self.remote.scan(under, cursor, count, deadline))
-    }
-
-    fn heads<'a>(
-        &'a self,
-        keys: &'a [&'a str],
-        len: usize,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Vec<Option<Bytes>>, RemoteError>> {
-        self.heads.time(self.remote.heads(keys, len, deadline))
-    }
-
-    fn discard<'a>(
-        &'a self,
-        sightings: &'a [Sighting],
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<Vec<bool>, RemoteError>> {
-        self.discard.time(self.remote.discard(sightings, deadline))
-    }
-
-    fn open_bounded<'a>(
-        &'a self,
-        bounds: &'a Arc<Bounds>,
-        deadline: Deadline,
-    ) -> RemoteFuture<'a, Result<(), RemoteError>> {
-        self.open_bounded
-            .time(self.remote.open_bounded(bounds, deadline))
-    }
-
-    fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
-        self.remote.watch(prefix, observer)
-    }
-
-    fn server_time(&self) -> Option<ServerTime> {
-        self.remote.server_time()
-    }
-
-    fn health(&self, deadline: Deadline) -> RemoteFuture<'_, RemoteHealth> {
-        self.remote.health(deadline)
-    }
-
-    fn close(&self) -> RemoteFuture<'_, ()> {
-        self.remote.close()
-    }
-
-    fn stores(&self) -> bool {
-        self.remote.stores()
-    }
-}
+operations!(timed);

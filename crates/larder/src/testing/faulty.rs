@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until};
 
+use super::fault::{Fault, Held, Operation, When};
 use super::relay::Relay;
 use crate::bounded::Bounds;
 use crate::key::{Prefix, StoredKey};
+use crate::remote::operations::operations;
 use crate::remote::{
     Acquired, Claim, Cursor, Deadline, Lease, MemoryRemote, Observer, Page, Pushes, Remote,
     RemoteError, RemoteFuture, RemoteHealth, RemoteState, ServerTime, Sighting,
@@ -24,99 +25,6 @@ use crate::time::Clock;
 /// What a [`FaultyRemote`] calls itself in errors.
 const ADDRESS: &str = "faulty";
 const CAPACITY: u64 = 256 << 20;
-
-/// A method of [`Remote`], as a [`FaultyRemote`] tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Operation {
-    /// The value of one key.
-    Get,
-    /// The values of several keys.
-    GetMany,
-    /// A `set`.
-    Set,
-    /// A `remove`.
-    Remove,
-    /// A stamp is looked up, or made.
-    Keep,
-    /// A stamp is replaced, as by an invalidation.
-    Splice,
-    /// The right to load a key is asked for.
-    Acquire,
-    /// It is held on to.
-    Renew,
-    /// A loaded value is stored.
-    Fill,
-    /// The right to load is given back.
-    Release,
-    /// A sweep looks for keys.
-    Scan,
-    /// A sweep looks at values.
-    Heads,
-    /// A sweep removes values.
-    Discard,
-    /// A bounded cache is opened.
-    OpenBounded,
-}
-
-impl Operation {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::Get,
-        Self::GetMany,
-        Self::Set,
-        Self::Remove,
-        Self::Keep,
-        Self::Splice,
-        Self::Acquire,
-        Self::Renew,
-        Self::Fill,
-        Self::Release,
-        Self::Scan,
-        Self::Heads,
-        Self::Discard,
-        Self::OpenBounded,
-    ];
-    /// The lookups of values.
-    pub const READS: [Self; 2] = [Self::Get, Self::GetMany];
-    /// What changes values: `set`, `remove`, and the storing of what was loaded.
-    pub const WRITES: [Self; 3] = [Self::Set, Self::Remove, Self::Fill];
-
-    /// Whether a server that is full refuses it.
-    fn takes_room(self) -> bool {
-        matches!(
-            self,
-            Self::Set | Self::Fill | Self::Keep | Self::Splice | Self::Acquire | Self::OpenBounded
-        )
-    }
-}
-
-/// What goes wrong with an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// It fails at once, and takes no effect: the server cannot be reached.
-    Fail,
-    /// There is no answer until the caller's deadline, and it takes no effect.
-    Hang,
-    /// It takes this much longer. Where that is past the caller's deadline, as `Hang`.
-    Delay(Duration),
-    /// It takes effect, and then the connection breaks: the caller does not know.
-    LoseAnswer,
-    /// The server has no memory left: what needs some is refused. Reads and removals work.
-    Full,
-    /// Lookups find these bytes in place of each value that is there.
-    Garble(Bytes),
-}
-
-/// Where an operation is held: before it takes effect, or after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum When {
-    /// Before it takes effect.
-    Before,
-    /// When it has taken effect, and the caller does not know yet.
-    After,
-}
 
 /// A server in memory that fails as a test says. Clones are the same server, and several larders may
 /// share it, as several processes do.
@@ -150,6 +58,7 @@ struct Inner {
     /// Another one after each [`wipe`](FaultyRemote::wipe).
     store: RwLock<MemoryRemote>,
     clock: Clock,
+    has_pushes: bool,
     faults: Mutex<Faults>,
     relays: Mutex<Relays>,
 }
@@ -174,25 +83,6 @@ struct Relays {
     are_silent: bool,
 }
 
-/// One operation that waits for the test. From [`FaultyRemote::hold`].
-#[derive(Clone, Debug, Default)]
-pub struct Held(Arc<(Notify, Notify)>);
-
-impl Held {
-    /// Waits until the operation has come to the point where it is held.
-    ///
-    /// # Cancel safety
-    /// Dropped before it has come, it may be awaited again.
-    pub async fn reached(&self) {
-        self.0.0.notified().await;
-    }
-
-    /// Lets it go on.
-    pub fn release(&self) {
-        self.0.1.notify_one();
-    }
-}
-
 impl FaultyRemote {
     /// An empty server that works, by the system's clock.
     pub fn new() -> Self {
@@ -201,9 +91,20 @@ impl FaultyRemote {
 
     /// An empty server that works, by `clock`: the larder's own, where that is moved by hand.
     pub fn with(clock: Clock) -> Self {
+        Self::made(clock, true)
+    }
+
+    /// The same of a kind that tells nobody of changes: memory is trusted by the cache's
+    /// [`Coherence`](crate::Coherence) alone.
+    pub fn without_pushes(clock: Clock) -> Self {
+        Self::made(clock, false)
+    }
+
+    fn made(clock: Clock, has_pushes: bool) -> Self {
         Self(Arc::new(Inner {
             store: RwLock::new(MemoryRemote::with(CAPACITY, clock.clone())),
             clock,
+            has_pushes,
             faults: Mutex::default(),
             relays: Mutex::default(),
         }))
@@ -231,6 +132,14 @@ impl FaultyRemote {
         fault: Fault,
     ) {
         self.put(operations, &fault, Some(times));
+    }
+
+    /// Lets these operations work again.
+    pub fn heal_only(&self, operations: impl IntoIterator<Item = Operation>) {
+        let mut faults = self.0.faults.lock();
+        for operation in operations {
+            faults.injected.remove(&operation);
+        }
     }
 
     fn put(
@@ -364,8 +273,7 @@ impl FaultyRemote {
                 _ => return,
             }
         };
-        held.0.0.notify_one();
-        held.0.1.notified().await;
+        held.pass().await;
     }
 
     /// Runs an operation as the faults let it. `run` is told what lookups find.
@@ -437,7 +345,10 @@ impl fmt::Debug for FaultyRemote {
 
 /// The methods that only go through.
 macro_rules! through {
-    ($($name:ident($operation:ident $(, $arg:ident: $type:ty)*) -> $answer:ty;)+) => {$(
+    (
+        lookups { $($_lookups:tt)* }
+        others { $($name:ident($operation:ident $(, $arg:ident: $type:ty)*) -> $answer:ty;)+ }
+    ) => {$(
         fn $name<'a>(
             &'a self,
             $($arg: $type,)*
@@ -502,27 +413,12 @@ impl Remote for FaultyRemote {
         Box::pin(self.through(Operation::Acquire, deadline, acquire))
     }
 
-    through! {
-        set(Set, key: &'a StoredKey, value: Bytes, ttl: Duration) -> ();
-        remove(Remove, key: &'a StoredKey) -> bool;
-        keep(Keep, key: &'a StoredKey, value: Bytes, ttl: Option<Duration>) -> Bytes;
-        splice(
-            Splice, key: &'a StoredKey, kept: usize, value: Bytes, ttl: Option<Duration>
-        ) -> Bytes;
-        renew(Renew, key: &'a StoredKey, lease: &'a Lease, ttl: Duration) -> bool;
-        fill(
-            Fill, key: &'a StoredKey, lease: &'a Lease, value: Bytes, ttl: Duration
-        ) -> bool;
-        release(
-            Release, key: &'a StoredKey, lease: &'a Lease, note: Option<(Lease, Duration)>
-        ) -> bool;
-        scan(Scan, under: &'a str, cursor: Option<&'a Cursor>, count: usize) -> Page;
-        heads(Heads, keys: &'a [&'a str], len: usize) -> Vec<Option<Bytes>>;
-        discard(Discard, sightings: &'a [Sighting]) -> Vec<bool>;
-        open_bounded(OpenBounded, bounds: &'a Arc<Bounds>) -> ();
-    }
+    operations!(through);
 
     fn watch(&self, prefix: &Prefix, observer: Weak<dyn Observer>) -> Pushes {
+        if !self.0.has_pushes {
+            return Pushes::None;
+        }
         let mut relays = self.0.relays.lock();
         let relay = Arc::new(Relay::new(observer));
         let pushes = self.store().watch(prefix, Arc::<Relay>::downgrade(&relay));

@@ -59,6 +59,7 @@
 
 mod bounds;
 mod conformance;
+mod fault;
 mod faulty;
 mod leases;
 mod promises;
@@ -70,7 +71,8 @@ mod tally;
 mod together;
 
 pub use conformance::{BrokenPromise, BrokenPromises, bounded_conformance, conformance};
-pub use faulty::{Fault, FaultyRemote, Held, Operation, When};
+pub use fault::{Fault, Held, Operation, When};
+pub use faulty::FaultyRemote;
 pub use recorder::{Heard, Recorder};
 pub use tally::{Counts, Tally};
 

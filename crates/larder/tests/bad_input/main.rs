@@ -1,7 +1,7 @@
 //! Input that cannot work: an error that names it, or the behaviour that is documented; never a
 //! panic, and never a function that does not run.
 
-#![cfg(all(feature = "valkey", feature = "json"))]
+#![cfg(all(feature = "testing", feature = "valkey", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -20,12 +20,12 @@ use larder::{Cache, Codec, Coherence, Config, Error, Larder, MAX_TTL, NearCapaci
 use larder_servers::Kind;
 use serde::{Serialize, Serializer};
 
-use common::{Op, Runs, Stub, always, larder, on_each_server, secs, start};
+use common::{FaultyRemote, Operation, Runs, always, larder, on_each_server, secs, start};
 
 on_each_server!(long_and_odd_keys_work_on_a_server);
 
-async fn stubbed() -> (Stub, Larder) {
-    let stub = Stub::default();
+async fn stubbed() -> (FaultyRemote, Larder) {
+    let stub = FaultyRemote::new();
     let larder = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -55,7 +55,7 @@ async fn a_tenant_that_cannot_be_has_nothing_and_its_functions_run() {
     let (stub, larder) = stubbed().await;
     let cache: Cache<u32, u32> = larder.cache("numbers").build().unwrap();
     cache.set(&1, 1).await.unwrap();
-    let sets = stub.calls(Op::Set);
+    let sets = stub.calls(Operation::Set);
     let long = "t".repeat(201);
     for tenant in ["", &long] {
         let views = [
@@ -89,7 +89,7 @@ async fn a_tenant_that_cannot_be_has_nothing_and_its_functions_run() {
         assert_eq!(persistent.get::<u8, _>("key").await, None);
     }
     assert_eq!(cache.get(&1).await.as_deref(), Some(&1));
-    assert_eq!(stub.calls(Op::Set), sets);
+    assert_eq!(stub.calls(Operation::Set), sets);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_key_that_cannot_be_stored_is_a_miss_and_an_error_to_writers() {
         cannot_be_a_key(&larder, "map", by_tuple, "keyed by").await;
     }
     assert_eq!(
-        stub.calls(Op::Get) + stub.calls(Op::Set) + stub.calls(Op::Remove),
+        stub.calls(Operation::Get) + stub.calls(Operation::Set) + stub.calls(Operation::Remove),
         0
     );
     let persistent = Larder::in_memory().await.unwrap().persistent().unwrap();

@@ -7,8 +7,8 @@ use larder::{Freshness, Larder, LoadError, Loaded, Source as From, StaleReason};
 use larder_servers::Kind;
 
 use super::common::{
-    Op, Place, Runs, Stub, always, eventually, everywhere, larder, names, on_each_server, secs,
-    soon, start,
+    Fault, FaultyRemote, Operation, Place, Runs, always, eventually, everywhere, larder, names,
+    on_each_server, secs, soon, start,
 };
 use super::{Source, Texts, expect, texts, told};
 
@@ -205,15 +205,21 @@ async fn a_loader_that_loads_a_key_of_its_own_batch_gets_an_error() {
 
 #[tokio::test]
 async fn while_the_server_is_away_a_batch_loads_without_it() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = Larder::builder()
         .remote(stub.clone())
         .build()
         .await
         .unwrap();
     let texts = texts(&larder);
-    for op in [Op::Get, Op::GetMany, Op::Acquire, Op::Fill, Op::Keep] {
-        stub.fail(op, true);
+    for op in [
+        Operation::Get,
+        Operation::GetMany,
+        Operation::Acquire,
+        Operation::Fill,
+        Operation::Keep,
+    ] {
+        stub.inject([op], Fault::Fail);
     }
     let source = Source::new("loaded");
     for _ in 0..2 {

@@ -1,6 +1,6 @@
 //! Many keys at once.
 
-#![cfg(all(feature = "valkey", feature = "json"))]
+#![cfg(all(feature = "testing", feature = "valkey", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,

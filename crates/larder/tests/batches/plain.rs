@@ -4,7 +4,8 @@ use larder::{Error, Larder, Loaded};
 use larder_servers::Kind;
 
 use super::common::{
-    Op, Place, Stub, eventually, everywhere, is_stamp, larder, names, on_each_server, secs, start,
+    Fault, FaultyRemote, Operation, Place, eventually, everywhere, is_stamp, larder, names,
+    on_each_server, secs, start,
 };
 use super::{Texts, expect, texts, told};
 
@@ -145,7 +146,7 @@ async fn a_large_batch_is_asked_for_in_parts(kind: Kind) {
 
 #[tokio::test]
 async fn while_the_server_is_away_a_batch_misses_and_writes_say_which_wait() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -154,8 +155,8 @@ async fn while_the_server_is_away_a_batch_misses_and_writes_say_which_wait() {
     let texts = texts(&larder);
     texts.set_many([(1, "a"), (2, "b")]).await.unwrap();
     texts.get_many(&[1]).await;
-    stub.fail(Op::GetMany, true);
-    stub.fail(Op::Remove, true);
+    stub.inject([Operation::GetMany], Fault::Fail);
+    stub.inject([Operation::Remove], Fault::Fail);
     // One is near, and the other cannot be had.
     assert_eq!(told(texts.get_many(&[1, 2]).await), expect([(1, "a")]));
     assert_eq!(texts.stats().misses_remote_unavailable, 1);

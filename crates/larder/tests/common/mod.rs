@@ -14,7 +14,6 @@
 )]
 
 mod place;
-mod stub;
 
 use std::convert::Infallible;
 use std::future::Ready;
@@ -28,7 +27,8 @@ use larder_servers::{Kind, Monitor, Recorded, Server};
 
 pub use self::place::Place;
 pub(crate) use self::place::everywhere;
-pub use self::stub::{Held, Op, Stub, When};
+#[cfg(feature = "testing")]
+pub use larder::testing::{Fault, FaultyRemote, Held, Operation, When};
 
 /// How long a condition may take to come true. Nothing waits for this in a run that passes.
 pub const BOUND: Duration = Duration::from_secs(10);

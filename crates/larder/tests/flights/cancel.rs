@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use larder::Cache;
 
-use super::common::{Held, Op, Runs, Stub, When, always, eventually, millis, soon};
+use super::common::{FaultyRemote, Held, Operation, Runs, When, always, eventually, millis, soon};
 use super::{Gate, cache_on, in_memory, settle};
 
 /// A caller whose load waits for the gate and brings `value`.
@@ -147,10 +147,10 @@ async fn a_spawned_load_goes_on_when_its_callers_are_dropped() {
 
 #[tokio::test]
 async fn a_load_that_is_dropped_during_its_lookup_leaves_no_trace() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache = cache_on(&stub).await;
     for when in [When::Before, When::After] {
-        let held: Held = stub.hold(Op::Get, when);
+        let held: Held = stub.hold(Operation::Get, when);
         let (runs, gate) = (Runs::default(), Gate::default());
         let dropped = caller(&cache, &runs, &gate, "never");
         held.reached().await;
@@ -165,9 +165,9 @@ async fn a_load_that_is_dropped_during_its_lookup_leaves_no_trace() {
 
 #[tokio::test]
 async fn a_fill_goes_on_when_its_caller_is_dropped() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache = cache_on(&stub).await;
-    let held = stub.hold(Op::Fill, When::Before);
+    let held = stub.hold(Operation::Fill, When::Before);
     let dropped = tokio::spawn({
         let cache = cache.clone();
         async move { cache.get_or_load(&1, always("loaded".to_owned())).await }
@@ -182,9 +182,9 @@ async fn a_fill_goes_on_when_its_caller_is_dropped() {
 
 #[tokio::test]
 async fn writes_go_on_when_their_callers_are_dropped() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let (cache, other) = (cache_on(&stub).await, cache_on(&stub).await);
-    let held = stub.hold(Op::Set, When::Before);
+    let held = stub.hold(Operation::Set, When::Before);
     let set = cache.set(&1, "set".to_owned());
     assert!(tokio::time::timeout(millis(1), set).await.is_err());
     held.reached().await;
@@ -195,7 +195,7 @@ async fn writes_go_on_when_their_callers_are_dropped() {
         Some("set")
     );
 
-    let held = stub.hold(Op::Remove, When::Before);
+    let held = stub.hold(Operation::Remove, When::Before);
     let remove = cache.remove(&1);
     assert!(tokio::time::timeout(millis(1), remove).await.is_err());
     held.reached().await;

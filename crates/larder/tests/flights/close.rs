@@ -6,7 +6,7 @@ use std::io;
 use larder::Error;
 use tokio::task::JoinHandle;
 
-use super::common::{Held, Op, Runs, Stub, When, always, eventually, millis, soon};
+use super::common::{FaultyRemote, Held, Operation, Runs, When, always, eventually, millis, soon};
 use super::{Gate, cache_on, on, settle};
 
 /// Closes in the background, and sees that it waits until `release`.
@@ -24,10 +24,10 @@ async fn closes_only_after(larder: &larder::Larder, release: impl FnOnce()) {
 
 #[tokio::test]
 async fn close_waits_for_a_load_and_its_fill() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = on(&stub).await;
     let cache = larder.cache("flights").build().unwrap();
-    let (fill, gate): (Held, Gate) = (stub.hold(Op::Fill, When::Before), Gate::default());
+    let (fill, gate): (Held, Gate) = (stub.hold(Operation::Fill, When::Before), Gate::default());
     let caller = tokio::spawn({
         let gate = gate.clone();
         async move {
@@ -50,14 +50,14 @@ async fn close_waits_for_a_load_and_its_fill() {
 
 #[tokio::test]
 async fn close_waits_for_writes_whose_callers_were_dropped() {
-    for op in [Op::Set, Op::Remove] {
-        let stub = Stub::default();
+    for op in [Operation::Set, Operation::Remove] {
+        let stub = FaultyRemote::new();
         let larder = on(&stub).await;
         let cache = larder.cache::<u32, String>("flights").build().unwrap();
         let held = stub.hold(op, When::Before);
         let write = async {
             match op {
-                Op::Set => cache.set(&1, "set".to_owned()).await.unwrap(),
+                Operation::Set => cache.set(&1, "set".to_owned()).await.unwrap(),
                 _ => drop(cache.remove(&1).await.unwrap()),
             }
         };
@@ -65,7 +65,7 @@ async fn close_waits_for_writes_whose_callers_were_dropped() {
         held.reached().await;
         closes_only_after(&larder, || held.release()).await;
         let stored = cache_on(&stub).await.get(&1).await.is_some();
-        assert_eq!(stored, op == Op::Set);
+        assert_eq!(stored, op == Operation::Set);
         assert!(cache.get(&1).await.is_none(), "closed, lookups miss");
         assert_eq!(cache.near_usage().entries, 0);
     }
@@ -73,10 +73,10 @@ async fn close_waits_for_writes_whose_callers_were_dropped() {
 
 #[tokio::test]
 async fn close_waits_for_a_fill_whose_caller_was_dropped() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = on(&stub).await;
     let cache = larder.cache("flights").build().unwrap();
-    let held = stub.hold(Op::Fill, When::Before);
+    let held = stub.hold(Operation::Fill, When::Before);
     let load = cache.get_or_load(&1_u32, always("loaded".to_owned()));
     assert!(tokio::time::timeout(millis(1), load).await.is_err());
     held.reached().await;
@@ -86,7 +86,7 @@ async fn close_waits_for_a_fill_whose_caller_was_dropped() {
 
 #[tokio::test]
 async fn close_waits_for_a_spawned_load_whose_caller_was_dropped() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = on(&stub).await;
     let cache = larder.cache("flights").build().unwrap();
     let gate = Gate::default();
@@ -107,13 +107,13 @@ async fn close_waits_for_a_spawned_load_whose_caller_was_dropped() {
 
 #[tokio::test]
 async fn after_close_lookups_miss_loaders_run_and_writes_say_so() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = on(&stub).await;
     let cache = larder.cache::<u32, String>("flights").build().unwrap();
     cache.set(&1, "set".to_owned()).await.unwrap();
     larder.close().await;
     larder.close().await;
-    let before = (stub.calls(Op::Get), stub.calls(Op::Set));
+    let before = (stub.calls(Operation::Get), stub.calls(Operation::Set));
     assert!(cache.get(&1).await.is_none());
     assert!(cache.lookup(&1).await.is_none());
     assert!(!cache.exists(&1).await);
@@ -126,7 +126,10 @@ async fn after_close_lookups_miss_loaders_run_and_writes_say_so() {
     let set = cache.set(&1, "set".to_owned()).await;
     assert!(matches!(set, Err(Error::Closed)));
     assert!(matches!(cache.remove(&1).await, Err(Error::Closed)));
-    assert_eq!((stub.calls(Op::Get), stub.calls(Op::Set)), before);
+    assert_eq!(
+        (stub.calls(Operation::Get), stub.calls(Operation::Set)),
+        before
+    );
     let health = larder.health().await;
     assert!(health.closed && !health.is_usable() && !health.is_degraded());
     // A cache opened now is closed too.
@@ -139,10 +142,10 @@ async fn after_close_lookups_miss_loaders_run_and_writes_say_so() {
 
 #[tokio::test]
 async fn a_close_that_is_dropped_can_be_taken_up_again() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = on(&stub).await;
     let cache = larder.cache::<u32, String>("flights").build().unwrap();
-    let held = stub.hold(Op::Set, When::Before);
+    let held = stub.hold(Operation::Set, When::Before);
     let caller = tokio::spawn(async move { cache.set(&1, "set".to_owned()).await });
     held.reached().await;
     assert!(
@@ -168,7 +171,7 @@ async fn gives_up(larder: &larder::Larder) {
 #[tokio::test(start_paused = true)]
 async fn a_load_that_closes_its_own_larder_ends() {
     for spawned in [false, true] {
-        let stub = Stub::default();
+        let stub = FaultyRemote::new();
         let larder = on(&stub).await;
         let cache = larder.cache("flights").build().unwrap();
         let load = {
@@ -193,7 +196,7 @@ async fn a_load_that_closes_its_own_larder_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_load_that_outlasts_the_close_is_answered_to_all_and_not_stored() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     for remote in [false, true] {
         let larder = if remote {
             on(&stub).await
@@ -215,7 +218,7 @@ async fn a_load_that_outlasts_the_close_is_answered_to_all_and_not_stored() {
         }
         gate.begun().await;
         settle().await;
-        let sets = stub.calls(Op::Set);
+        let sets = stub.calls(Operation::Set);
         gives_up(&larder).await;
         gate.open();
         for caller in callers {
@@ -224,17 +227,17 @@ async fn a_load_that_outlasts_the_close_is_answered_to_all_and_not_stored() {
         }
         assert!(cache.get(&1).await.is_none(), "closed, lookups miss");
         assert_eq!(cache.near_usage().entries, 0);
-        assert_eq!(stub.calls(Op::Set), sets);
+        assert_eq!(stub.calls(Operation::Set), sets);
         assert!(larder.close_within(millis(50)).await, "nothing is left");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_outlasts_the_close_is_not_kept_in_memory() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let larder = on(&stub).await;
     let cache = larder.cache::<u32, String>("flights").build().unwrap();
-    let held = stub.hold(Op::Set, When::Before);
+    let held = stub.hold(Operation::Set, When::Before);
     let caller = tokio::spawn({
         let cache = cache.clone();
         async move { cache.set(&1, "set".to_owned()).await }

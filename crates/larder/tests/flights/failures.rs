@@ -6,7 +6,7 @@ use larder::{Cache, Error, Larder, LoadError, Source};
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::task::JoinSet;
 
-use super::common::{Op, Runs, Stub, soon};
+use super::common::{Fault, FaultyRemote, Operation, Runs, soon};
 use super::{Gate, cache_on, in_memory, on, settle};
 
 /// A value that cannot be written.
@@ -23,15 +23,15 @@ impl Serialize for Unwritable {
 async fn a_function_runs_once_whatever_fails() {
     for failing in [
         vec![],
-        vec![Op::Get],
-        vec![Op::Acquire],
-        vec![Op::Fill],
-        vec![Op::Get, Op::Fill],
+        vec![Operation::Get],
+        vec![Operation::Acquire],
+        vec![Operation::Fill],
+        vec![Operation::Get, Operation::Fill],
     ] {
-        let stub = Stub::default();
+        let stub = FaultyRemote::new();
         let cache = cache_on(&stub).await;
         for op in &failing {
-            stub.fail(*op, true);
+            stub.inject([*op], Fault::Fail);
         }
         let runs = Runs::default();
         let value = cache.get_or_load(&1, runs.load("loaded".to_owned())).await;
@@ -60,7 +60,7 @@ async fn a_function_runs_once_whatever_fails() {
 
 #[tokio::test]
 async fn a_value_that_cannot_be_encoded_is_loaded_once_a_call_and_returned() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     for larder in [Larder::in_memory().await.unwrap(), on(&stub).await] {
         let cache: Cache<u32, Unwritable> = larder.cache("unwritable").build().unwrap();
         let runs = Runs::default();
@@ -72,14 +72,14 @@ async fn a_value_that_cannot_be_encoded_is_loaded_once_a_call_and_returned() {
     let error = cache.set(&1, Unwritable(7)).await.unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error}");
     assert!(error.to_string().contains("cache:unwritable:1"), "{error}");
-    assert_eq!(stub.calls(Op::Fill), 0);
+    assert_eq!(stub.calls(Operation::Fill), 0);
 }
 
 #[tokio::test]
 async fn what_the_remote_does_not_take_is_counted_and_served_from_memory() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache = cache_on(&stub).await;
-    stub.fail(Op::Fill, true);
+    stub.inject([Operation::Fill], Fault::Fail);
     let runs = Runs::default();
     for _ in 0..3 {
         let value = cache.get_or_load(&1, runs.load("loaded".to_owned())).await;
@@ -92,16 +92,16 @@ async fn what_the_remote_does_not_take_is_counted_and_served_from_memory() {
 
 #[tokio::test]
 async fn an_unreachable_remote_is_a_counted_miss() {
-    let stub = Stub::default();
-    stub.fail(Op::Get, true);
+    let stub = FaultyRemote::new();
+    stub.inject([Operation::Get], Fault::Fail);
     let cache = cache_on(&stub).await;
     assert_eq!(cache.get(&1).await, None);
     assert!(!cache.exists(&1).await);
     assert_eq!(cache.stats().misses_remote_unavailable, 2);
     let error = cache.set(&1, "kept".to_owned()).await;
     error.unwrap();
-    stub.fail(Op::Set, true);
-    stub.fail(Op::Remove, true);
+    stub.inject([Operation::Set], Fault::Fail);
+    stub.inject([Operation::Remove], Fault::Fail);
     let error = cache.set(&1, "refused".to_owned()).await.unwrap_err();
     assert!(
         error.to_string().contains("cannot set cache:flights:1"),
@@ -215,7 +215,7 @@ async fn a_loader_may_use_the_cache_that_it_loads_for() {
 #[test]
 fn a_larder_whose_runtime_ended_answers_with_an_error() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let cache = runtime.block_on(cache_on(&Stub::default()));
+    let cache = runtime.block_on(cache_on(&FaultyRemote::new()));
     drop(runtime);
     let other = tokio::runtime::Runtime::new().unwrap();
     other.block_on(async {

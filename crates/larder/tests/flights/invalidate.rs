@@ -7,7 +7,8 @@ use larder_servers::{Kind, Reply};
 use tokio::task::JoinHandle;
 
 use super::common::{
-    Op, Runs, Stub, When, always, eventually, larder, on_each_server, secs, soon, start,
+    Fault, FaultyRemote, Operation, Runs, When, always, eventually, larder, on_each_server, secs,
+    soon, start,
 };
 use super::{Gate, cache_on, in_memory, settle};
 
@@ -95,7 +96,7 @@ async fn a_set_that_stores_nothing_voids_a_load_too() {
 
 #[tokio::test]
 async fn later_callers_do_not_join_a_voided_flight() {
-    for cache in [in_memory().await, cache_on(&Stub::default()).await] {
+    for cache in [in_memory().await, cache_on(&FaultyRemote::new()).await] {
         let (first, second) = (Gate::default(), Gate::default());
         let before = load(&cache, &first, "old");
         first.begun().await;
@@ -136,9 +137,9 @@ async fn a_write_to_another_key_voids_nothing() {
 #[tokio::test]
 async fn a_removal_during_the_fill_is_not_undone_by_it() {
     for when in [When::Before, When::After] {
-        let stub = Stub::default();
+        let stub = FaultyRemote::new();
         let cache = cache_on(&stub).await;
-        let fill = stub.hold(Op::Fill, when);
+        let fill = stub.hold(Operation::Fill, when);
         let caller = tokio::spawn({
             let cache = cache.clone();
             async move { cache.get_or_load(&1, always("old".to_owned())).await }
@@ -156,9 +157,9 @@ async fn a_removal_during_the_fill_is_not_undone_by_it() {
 
 #[tokio::test]
 async fn a_set_during_the_fill_is_not_overwritten_by_it() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache = cache_on(&stub).await;
-    let fill = stub.hold(Op::Fill, When::Before);
+    let fill = stub.hold(Operation::Fill, When::Before);
     let caller = tokio::spawn({
         let cache = cache.clone();
         async move { cache.get_or_load(&1, always("old".to_owned())).await }
@@ -178,21 +179,21 @@ async fn a_set_during_the_fill_is_not_overwritten_by_it() {
 
 #[tokio::test]
 async fn who_comes_after_a_removal_does_not_join_a_lookup_from_before_it() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     cache_on(&stub)
         .await
         .set(&1, "old".to_owned())
         .await
         .unwrap();
     let cache = cache_on(&stub).await;
-    let removal_held = stub.hold(Op::Remove, When::Before);
+    let removal_held = stub.hold(Operation::Remove, When::Before);
     let removal = tokio::spawn({
         let cache = cache.clone();
         async move { cache.remove(&1).await }
     });
     removal_held.reached().await;
     // A lookup reads the old value between the removal's beginning and its end…
-    let lookup_held = stub.hold(Op::Get, When::After);
+    let lookup_held = stub.hold(Operation::Get, When::After);
     let during = load(&cache, &Gate::default(), "never");
     lookup_held.reached().await;
     removal_held.release();
@@ -211,11 +212,11 @@ async fn who_comes_after_a_removal_does_not_join_a_lookup_from_before_it() {
 
 #[tokio::test]
 async fn a_read_from_before_a_removal_is_not_kept_in_memory() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let other = cache_on(&stub).await;
     other.set(&1, "old".to_owned()).await.unwrap();
     let cache = cache_on(&stub).await;
-    let held = stub.hold(Op::Get, When::After);
+    let held = stub.hold(Operation::Get, When::After);
     let reader = tokio::spawn({
         let cache = cache.clone();
         async move { get(&cache).await }
@@ -229,9 +230,9 @@ async fn a_read_from_before_a_removal_is_not_kept_in_memory() {
 
 #[tokio::test]
 async fn a_load_that_began_during_one_removal_does_not_outlive_the_next() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache = cache_on(&stub).await;
-    let (held, gate) = (stub.hold(Op::Remove, When::Before), Gate::default());
+    let (held, gate) = (stub.hold(Operation::Remove, When::Before), Gate::default());
     let removal = tokio::spawn({
         let cache = cache.clone();
         async move { cache.remove(&1).await }
@@ -252,22 +253,22 @@ async fn a_load_that_began_during_one_removal_does_not_outlive_the_next() {
 #[tokio::test]
 async fn a_removal_waits_for_the_server_however_long_it_is_away() {
     let clock = Clock::manual();
-    let stub = Stub::by(&clock);
+    let stub = FaultyRemote::with(clock.clone());
     let builder = Larder::builder().remote(stub.clone()).clock(clock.clone());
     let larder = builder.build().await.unwrap();
     let users: Cache<u32, String> = larder.cache("users").ttl(secs(60)).build().unwrap();
     let entry = users.entry(&1).ttl(secs(3600));
     entry.set("old").await.unwrap();
-    stub.fail(Op::Remove, true);
+    stub.inject([Operation::Remove], Fault::Fail);
     users.remove(&1).await.unwrap_err();
-    let tried = stub.calls(Op::Remove);
+    let tried = stub.calls(Operation::Remove);
     clock.advance(secs(300));
     eventually("it is tried again", async || {
-        stub.calls(Op::Remove) > tried + 1
+        stub.calls(Operation::Remove) > tried + 1
     })
     .await;
     assert!(users.get(&1).await.is_none());
-    stub.fail(Op::Remove, false);
+    stub.heal_only([Operation::Remove]);
     eventually("it is made up for", async || {
         larder.health().await.pending_writes == 0
     })

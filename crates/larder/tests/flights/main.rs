@@ -1,7 +1,7 @@
 //! The load path: one load for all, whatever fails, whoever leaves, and whatever is removed
 //! meanwhile.
 
-#![cfg(all(feature = "valkey", feature = "json"))]
+#![cfg(all(feature = "testing", feature = "valkey", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use larder::{Cache, Larder};
 use tokio::sync::Notify;
 
-use common::Stub;
+use common::FaultyRemote;
 
 /// A cache in memory.
 async fn in_memory() -> Cache<u32, String> {
@@ -34,7 +34,7 @@ async fn in_memory() -> Cache<u32, String> {
 }
 
 /// A larder on a stub.
-async fn on(stub: &Stub) -> Larder {
+async fn on(stub: &FaultyRemote) -> Larder {
     Larder::builder()
         .remote(stub.clone())
         .build()
@@ -43,7 +43,7 @@ async fn on(stub: &Stub) -> Larder {
 }
 
 /// A cache on a stub.
-async fn cache_on(stub: &Stub) -> Cache<u32, String> {
+async fn cache_on(stub: &FaultyRemote) -> Cache<u32, String> {
     on(stub).await.cache("flights").build().unwrap()
 }
 

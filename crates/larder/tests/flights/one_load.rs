@@ -8,7 +8,7 @@ use larder::{Cache, LoadError, NearCapacity, Source};
 use larder_servers::Kind;
 use tokio::task::JoinSet;
 
-use super::common::{Runs, Stub, always, eventually, on_each_server, soon, start};
+use super::common::{FaultyRemote, Runs, always, eventually, on_each_server, soon, start};
 use super::{Gate, cache_on, in_memory, settle};
 
 on_each_server!(
@@ -223,7 +223,7 @@ async fn a_caller_with_another_error_type_gets_it_erased() {
 /// `join` and `publish` look at the near tier under one lock; so does the lookup that fills it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_value_on_the_server_is_asked_for_once_by_all() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     cache_on(&stub)
         .await
         .set(&1, "stored".to_owned())
@@ -238,6 +238,6 @@ async fn a_value_on_the_server_is_asked_for_once_by_all() {
     for value in callers.join_all().await {
         assert_eq!(*value.unwrap(), "stored");
     }
-    assert_eq!(stub.calls(super::common::Op::Get), 1);
+    assert_eq!(stub.calls(super::common::Operation::Get), 1);
     assert_eq!(cache.stats().loads, 0);
 }

@@ -5,7 +5,7 @@ use larder::{Cache, CacheBuilder, Error, Larder, NearCapacity, Source};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::task::JoinSet;
 
-use super::common::{Op, Runs, Stub, soon};
+use super::common::{FaultyRemote, Operation, Runs, soon};
 use super::{Gate, on, settle};
 
 /// A value whose `Serialize` panics.
@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Unreadable {
 }
 
 /// A larder in memory, and one on a stub.
-async fn larders(stub: &Stub) -> [Larder; 2] {
+async fn larders(stub: &FaultyRemote) -> [Larder; 2] {
     [Larder::in_memory().await.unwrap(), on(stub).await]
 }
 
@@ -66,14 +66,14 @@ where
 
 #[tokio::test]
 async fn a_serialize_that_panics_is_an_error_to_the_writer() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache: Cache<u32, Unwritable> = on(&stub).await.cache("flights").build().unwrap();
     let error = cache.set(&1, Unwritable(7)).await.unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error}");
     let error = error.to_string();
     assert!(error.contains("cache:flights:1"), "{error}");
     assert!(error.contains("not to be written"), "{error}");
-    assert_eq!((stub.calls(Op::Set), cache.stats().sets), (0, 0));
+    assert_eq!((stub.calls(Operation::Set), cache.stats().sets), (0, 0));
     // In memory nothing is written, but for its length.
     let larder = Larder::in_memory().await.unwrap();
     let cache: Cache<u32, Unwritable> = larder.cache("flights").build().unwrap();
@@ -87,12 +87,12 @@ async fn a_serialize_that_panics_is_an_error_to_the_writer() {
 #[tokio::test]
 async fn a_serialize_that_panics_keeps_nobody_from_what_was_loaded() {
     for spawned in [false, true] {
-        let stub = Stub::default();
+        let stub = FaultyRemote::new();
         for larder in larders(&stub).await {
             let cache = larder.cache("flights").build().unwrap();
             ten_load(&cache, Unwritable(7), spawned).await;
         }
-        assert_eq!(stub.calls(Op::Set), 0);
+        assert_eq!(stub.calls(Operation::Set), 0);
     }
 }
 
@@ -103,7 +103,7 @@ fn with_a_weigher_that_panics(larder: &Larder) -> CacheBuilder<u32, String> {
 
 #[tokio::test]
 async fn a_weigher_that_panics_keeps_a_value_out_of_memory() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache = with_a_weigher_that_panics(&on(&stub).await)
         .build()
         .unwrap();
@@ -128,7 +128,7 @@ async fn a_weigher_that_panics_keeps_a_value_out_of_memory() {
 #[tokio::test]
 async fn a_weigher_that_panics_keeps_nobody_from_what_was_loaded() {
     for spawned in [false, true] {
-        for larder in larders(&Stub::default()).await {
+        for larder in larders(&FaultyRemote::new()).await {
             let cache = with_a_weigher_that_panics(&larder).build().unwrap();
             ten_load(&cache, "loaded".to_owned(), spawned).await;
             assert_eq!(cache.near_usage().entries, 0);
@@ -138,7 +138,7 @@ async fn a_weigher_that_panics_keeps_nobody_from_what_was_loaded() {
 
 #[tokio::test]
 async fn a_deserialize_that_panics_is_an_unreadable_miss() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let cache: Cache<u32, Unreadable> = {
         let cache = on(&stub).await.cache("flights").schema(1);
         cache.near(NearCapacity::Off).build().unwrap()
@@ -164,7 +164,7 @@ impl Serialize for NoKey {
 
 #[tokio::test]
 async fn a_key_whose_serialize_panics_cannot_be_stored_and_its_function_runs() {
-    for larder in larders(&Stub::default()).await {
+    for larder in larders(&FaultyRemote::new()).await {
         let cache: Cache<NoKey, u32> = larder.cache("flights").build().unwrap();
         assert!(cache.get(&NoKey).await.is_none());
         let error = cache.set(&NoKey, 1).await.unwrap_err();

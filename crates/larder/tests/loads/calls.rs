@@ -4,13 +4,13 @@ use std::convert::Infallible;
 
 use larder::{Clock, Coherence, Freshness, Load, Source, StaleReason};
 
-use super::common::{Op, Runs, Stub, always, millis, secs};
+use super::common::{Fault, FaultyRemote, Operation, Runs, always, millis, secs};
 use super::{Broken, Gate, Names, fleet, get, in_memory, names, on, settle};
 
 /// Two caches on a remote that tells nobody of changes.
-async fn blind(coherence: Coherence) -> ([Names; 2], Stub, Clock) {
+async fn blind(coherence: Coherence) -> ([Names; 2], FaultyRemote, Clock) {
     let clock = Clock::manual();
-    let stub = Stub::blind(&clock);
+    let stub = FaultyRemote::without_pushes(clock.clone());
     let open = async || -> Names {
         let larder = on(stub.clone(), &clock).await;
         names(&larder).coherence(coherence).build().unwrap()
@@ -63,7 +63,7 @@ async fn beside_a_remote_that_tells_nothing_memory_is_believed_for_a_time() {
 #[tokio::test]
 async fn a_call_that_skips_the_server_neither_asks_nor_fills_it() {
     let clock = Clock::manual();
-    let stub = Stub::by(&clock);
+    let stub = FaultyRemote::with(clock.clone());
     let larder = on(stub.clone(), &clock).await;
     let cache: Names = names(&larder).build().unwrap();
     let runs = Runs::default();
@@ -76,13 +76,21 @@ async fn a_call_that_skips_the_server_neither_asks_nor_fills_it() {
     }
     assert_eq!(runs.get(), 1, "memory keeps it");
     assert!(cache.entry(&2).skip_remote().lookup().await.is_none());
-    for op in [Op::Get, Op::Acquire, Op::Fill, Op::Release] {
+    for op in [
+        Operation::Get,
+        Operation::Acquire,
+        Operation::Fill,
+        Operation::Release,
+    ] {
         assert_eq!(stub.calls(op), 0, "{op:?}");
     }
     // Writes go there all the same.
     cache.entry(&1).skip_remote().set("yours").await.unwrap();
     cache.entry(&2).skip_remote().remove().await.unwrap();
-    assert_eq!((stub.calls(Op::Set), stub.calls(Op::Remove)), (1, 1));
+    assert_eq!(
+        (stub.calls(Operation::Set), stub.calls(Operation::Remove)),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -217,12 +225,12 @@ async fn a_call_says_how_stale_an_answer_may_be() {
 #[tokio::test]
 async fn who_takes_nothing_stale_gets_nothing_that_the_server_does_not_vouch_for() {
     let clock = Clock::manual();
-    let stub = Stub::by(&clock);
+    let stub = FaultyRemote::with(clock.clone());
     let larder = on(stub.clone(), &clock).await;
     let cache: Names = names(&larder).build().unwrap();
     cache.set(&1, "old").await.unwrap();
     assert_eq!(get(&cache, 1).await.as_deref(), Some("old"));
-    stub.fail(Op::Get, true);
+    stub.inject([Operation::Get], Fault::Fail);
     let entry = || cache.entry(&1).skip_near();
     let found = entry().lookup().await.unwrap();
     assert_eq!(

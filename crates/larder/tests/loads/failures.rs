@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 
 use larder::{Clock, Coherence, Freshness, LoadError, StaleReason};
 
-use super::common::{Op, Runs, Stub, always, secs};
+use super::common::{Fault, FaultyRemote, Operation, Runs, always, secs};
 use super::{Broken, Names, fleet, in_memory, names, on};
 
 /// A loader that fails and counts itself.
@@ -87,7 +87,7 @@ async fn what_another_process_stored_during_a_pause_is_found() {
 #[tokio::test]
 async fn during_a_pause_what_nobody_vouches_for_is_declared_as_stale() {
     let clock = Clock::manual();
-    let stub = Stub::by(&clock);
+    let stub = FaultyRemote::with(clock.clone());
     let larder = on(stub.clone(), &clock).await;
     let cache: Names = names(&larder)
         .pause_after_failure(secs(100))
@@ -101,8 +101,10 @@ async fn during_a_pause_what_nobody_vouches_for_is_declared_as_stale() {
     assert!(forced.get_or_load(fails(&runs, Broken)).await.is_ok());
     // Within its TTL, and not asked for at the server.
     clock.advance(secs(10));
-    for (get, skip) in [(false, true), (true, false)] {
-        stub.fail(Op::Get, get);
+    for skip in [true, false] {
+        if !skip {
+            stub.inject([Operation::Get], Fault::Fail);
+        }
         let entry = cache.entry(&1);
         let entry = if skip { entry.skip_remote() } else { entry };
         let found = entry.lookup_or_load(fails(&runs, Broken)).await.unwrap();

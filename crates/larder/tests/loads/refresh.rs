@@ -6,7 +6,7 @@ use std::sync::Arc;
 use larder::{Clock, Freshness, Larder, Load, Refresh, Source};
 use tokio::sync::Notify;
 
-use super::common::{Op, Runs, Stub, always, eventually, secs};
+use super::common::{FaultyRemote, Operation, Runs, always, eventually, secs};
 use super::{Broken, Gate, Names, get, in_memory, names, on, settle};
 
 fn at_half(larder: &Larder) -> Names {
@@ -128,7 +128,7 @@ async fn what_will_not_be_stored_is_not_refreshed() {
 #[tokio::test]
 async fn one_process_of_the_fleet_refreshes() {
     let clock = Clock::manual();
-    let stub = Stub::by(&clock);
+    let stub = FaultyRemote::with(clock.clone());
     let larders = [
         on(stub.clone(), &clock).await,
         on(stub.clone(), &clock).await,
@@ -162,7 +162,7 @@ async fn one_process_of_the_fleet_refreshes() {
     assert_eq!(runs.get(), 1);
     let awaited = caches[1].stats();
     assert_eq!((awaited.loads, awaited.refreshes), (0, 0));
-    let asked = stub.calls(Op::Acquire);
+    let asked = stub.calls(Operation::Acquire);
     assert_eq!(asked, 2, "the other one is not asked for it at each hit");
     gate.open();
     for cache in &caches {

@@ -2,7 +2,7 @@
 
 use larder::{Clock, Coherence, Larder, NearCapacity};
 
-use super::common::{Op, Stub, When, always, eventually, millis, secs};
+use super::common::{FaultyRemote, Operation, When, always, eventually, millis, secs};
 use super::{Names, fleet, get, in_memory, names, settle};
 
 fn sliding(larder: &Larder, near: NearCapacity) -> Names {
@@ -131,14 +131,14 @@ async fn a_prolonged_value_keeps_its_tags() {
 async fn a_removal_is_not_undone_wherever_it_comes_between() {
     let clock = Clock::manual();
     for (op, when) in [
-        (Op::Get, When::Before),
-        (Op::Get, When::After),
-        (Op::Acquire, When::Before),
-        (Op::Acquire, When::After),
-        (Op::Fill, When::Before),
+        (Operation::Get, When::Before),
+        (Operation::Get, When::After),
+        (Operation::Acquire, When::Before),
+        (Operation::Acquire, When::After),
+        (Operation::Fill, When::Before),
     ] {
         // It tells nobody of changes, as a push that has not arrived yet.
-        let stub = Stub::blind(&clock);
+        let stub = FaultyRemote::without_pushes(clock.clone());
         let on = async || {
             let builder = Larder::builder().remote(stub.clone()).clock(clock.clone());
             builder.build().await.unwrap()
@@ -156,7 +156,7 @@ async fn a_removal_is_not_undone_wherever_it_comes_between() {
         held.release();
         settle().await;
         eventually("the lease is given back", async || {
-            stub.calls(Op::Release) + stub.calls(Op::Fill) > 0 || op == Op::Get
+            stub.calls(Operation::Release) + stub.calls(Operation::Fill) > 0 || op == Operation::Get
         })
         .await;
         assert_eq!(get(&other, 1).await, None, "{op:?} {when:?}");

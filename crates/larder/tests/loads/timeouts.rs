@@ -6,7 +6,7 @@ use std::future::pending;
 use larder::{Clock, Freshness, LoadError, NearCapacity, Source, StaleReason};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::common::{Op, Stub, When, always, eventually, millis, secs, soon};
+use super::common::{FaultyRemote, Operation, When, always, eventually, millis, secs, soon};
 use super::{Gate, Names, fleet, get, in_memory, names, on};
 
 const SLOW: Freshness = Freshness::Stale(StaleReason::SlowLoad);
@@ -191,7 +191,7 @@ async fn a_load_that_timed_out_leaves_the_stale_value() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_takes_long_is_not_waited_for_where_memory_has_something() {
     let clock = Clock::manual();
-    let stub = Stub::by(&clock);
+    let stub = FaultyRemote::with(clock.clone());
     let larder = on(stub.clone(), &clock).await;
     let cache = names(&larder).remote_soft_timeout(millis(100));
     let cache: Names = cache.build().unwrap();
@@ -200,7 +200,7 @@ async fn a_server_that_takes_long_is_not_waited_for_where_memory_has_something()
     clock.advance(secs(90));
     let away = Freshness::Stale(StaleReason::RemoteUnavailable);
 
-    let held = stub.hold(Op::Get, When::Before);
+    let held = stub.hold(Operation::Get, When::Before);
     let asked = Instant::now();
     let found = soon("the stale value", cache.lookup(&1)).await.unwrap();
     assert_eq!((found.as_str(), found.outcome.freshness), ("old", away));
@@ -208,7 +208,7 @@ async fn a_server_that_takes_long_is_not_waited_for_where_memory_has_something()
     drop(held);
 
     // Where memory has nothing, the server is worth the wait.
-    let held = stub.hold(Op::Get, When::Before);
+    let held = stub.hold(Operation::Get, When::Before);
     let waiting = tokio::spawn({
         let cache = cache.clone();
         async move { cache.lookup(&2).await.is_some() }

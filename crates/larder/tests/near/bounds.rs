@@ -232,7 +232,7 @@ async fn an_unwritten_weight_is_the_encoded_length() {
 
 #[tokio::test]
 async fn a_memory_only_cache_leaves_the_server_alone() {
-    let stub = super::common::Stub::default();
+    let stub = super::common::FaultyRemote::new();
     let larder = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -249,9 +249,9 @@ async fn a_memory_only_cache_leaves_the_server_alone() {
     );
     assert!(cache.remove(&1).await.unwrap());
     for op in [
-        super::common::Op::Get,
-        super::common::Op::Set,
-        super::common::Op::Remove,
+        super::common::Operation::Get,
+        super::common::Operation::Set,
+        super::common::Operation::Remove,
     ] {
         assert_eq!(stub.calls(op), 0);
     }

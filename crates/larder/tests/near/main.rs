@@ -1,6 +1,6 @@
 //! The near tier: its times, its bounds, and what it keeps apart.
 
-#![cfg(all(feature = "valkey", feature = "json"))]
+#![cfg(all(feature = "testing", feature = "valkey", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,

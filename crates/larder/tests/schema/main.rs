@@ -2,6 +2,7 @@
 //! does not overwrite the newer one's values.
 
 #![cfg(all(
+    feature = "testing",
     feature = "valkey",
     feature = "json",
     feature = "msgpack",
@@ -281,7 +282,7 @@ struct Anything(serde_json::Value);
 
 #[tokio::test]
 async fn a_codec_that_does_not_describe_itself_demands_a_schema_that_it_can_derive_or_is_told() {
-    let stub = common::Stub::default();
+    let stub = common::FaultyRemote::new();
     let larder = Larder::builder().remote(stub).build().await.unwrap();
     let anything = || cache::<Anything>(&larder, Codec::Postcard);
     let error = anything().build().unwrap_err();

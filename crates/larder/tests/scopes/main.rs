@@ -1,6 +1,6 @@
 //! Groups: tags, tenants, caches and everything, in one process and in several.
 
-#![cfg(all(feature = "valkey", feature = "json"))]
+#![cfg(all(feature = "testing", feature = "valkey", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -20,8 +20,8 @@ use larder_servers::{Kind, Reply};
 use tokio::sync::Notify;
 
 use common::{
-    Held, Op, Place, Runs, Stub, When, always, eventually, everywhere, larder, on_each_server,
-    secs, soon, start,
+    Fault, FaultyRemote, Held, Operation, Place, Runs, When, always, eventually, everywhere,
+    larder, on_each_server, secs, soon, start,
 };
 
 fn cache(larder: &Larder, name: &str) -> Cache<u32, String> {
@@ -323,7 +323,7 @@ async fn a_tag_counts_however_many_tags_were_met_since() {
 
 #[tokio::test]
 async fn an_invalidation_that_could_not_reach_the_server_waits_and_is_believed_here() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let on = async || {
         let larder = Larder::builder().remote(stub.clone()).build().await;
         larder.unwrap()
@@ -332,14 +332,14 @@ async fn an_invalidation_that_could_not_reach_the_server_waits_and_is_believed_h
     let (users, elsewhere) = (cache(&here, "users"), cache(&there, "users"));
     users.entry(&1).tags(["t"]).set("v").await.unwrap();
     users.set(&2, "other").await.unwrap();
-    stub.fail(Op::Splice, true);
+    stub.inject([Operation::Splice], Fault::Fail);
     let pending = here.invalidate_tag("t").await.unwrap_err();
     assert!(matches!(pending, Error::Pending { .. }), "{pending}");
     assert_eq!(here.health().await.pending_writes, 1);
     assert_eq!(get(&users, 1).await, None, "the server is not believed");
     assert_eq!(get(&users, 2).await.as_deref(), Some("other"));
     assert!(get(&elsewhere, 1).await.is_some(), "it has not heard of it");
-    stub.fail(Op::Splice, false);
+    stub.heal_only([Operation::Splice]);
     eventually("it is made up for", async || {
         get(&elsewhere, 1).await.is_none() && here.health().await.pending_writes == 0
     })
@@ -349,7 +349,7 @@ async fn an_invalidation_that_could_not_reach_the_server_waits_and_is_believed_h
 
 #[tokio::test]
 async fn many_tags_cost_no_more_waiting_than_one() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let here = Larder::builder().remote(stub.clone()).build().await;
     let here = here.unwrap();
     let users = cache(&here, "users");
@@ -365,7 +365,7 @@ async fn many_tags_cost_no_more_waiting_than_one() {
     };
     let three = |op| [(); 3].map(|()| stub.hold(op, When::Before));
 
-    let held = three(Op::Keep);
+    let held = three(Operation::Keep);
     let set = async move {
         users
             .entry(&1)
@@ -374,20 +374,20 @@ async fn many_tags_cost_no_more_waiting_than_one() {
             .await
             .unwrap();
     };
-    all_at_once(Op::Keep, tokio::spawn(set), held).await;
+    all_at_once(Operation::Keep, tokio::spawn(set), held).await;
 
-    let held = three(Op::Splice);
+    let held = three(Operation::Splice);
     let invalidate = async move {
         let tags = here.invalidate_tags(["a", "b", "c"], Strength::Remove);
         tags.await.unwrap();
     };
-    all_at_once(Op::Splice, tokio::spawn(invalidate), held).await;
+    all_at_once(Operation::Splice, tokio::spawn(invalidate), held).await;
 }
 
 #[tokio::test]
 async fn an_answer_that_comes_late_does_not_bring_an_old_stamp_back() {
     let clock = Clock::manual();
-    let stub = Stub::blind(&clock);
+    let stub = FaultyRemote::without_pushes(clock.clone());
     let on = async || {
         let builder = Larder::builder().remote(stub.clone()).clock(clock.clone());
         builder.build().await.unwrap()
@@ -400,16 +400,16 @@ async fn an_answer_that_comes_late_does_not_bring_an_old_stamp_back() {
         let elsewhere = elsewhere.clone();
         tokio::spawn(async move { get(&elsewhere, 1).await })
     };
-    let slow = stub.hold(Op::GetMany, When::After);
+    let slow = stub.hold(Operation::GetMany, When::After);
     let first = ask();
     slow.reached().await;
     // Without a sweep, which would read stamps too.
     writer.invalidate(Strength::Remove).await.unwrap();
     // It reads the stamps of all values first, and then those of the tag.
-    let base = stub.hold(Op::GetMany, When::After);
+    let base = stub.hold(Operation::GetMany, When::After);
     let second = ask();
     base.reached().await;
-    let tags = stub.hold(Op::GetMany, When::Before);
+    let tags = stub.hold(Operation::GetMany, When::Before);
     base.release();
     tags.reached().await;
     slow.release();
@@ -420,7 +420,7 @@ async fn an_answer_that_comes_late_does_not_bring_an_old_stamp_back() {
 
 #[tokio::test]
 async fn a_tag_that_the_value_revealed_waits_for_an_invalidation_that_is_pending() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let on = async || {
         let larder = Larder::builder().remote(stub.clone()).build().await;
         larder.unwrap()
@@ -445,7 +445,7 @@ async fn a_tag_that_the_value_revealed_waits_for_an_invalidation_that_is_pending
         }
     });
     soon("the load begins", begun.notified()).await;
-    stub.fail(Op::Splice, true);
+    stub.inject([Operation::Splice], Fault::Fail);
     here.invalidate_tag("t").await.unwrap_err();
     go_on.notify_one();
     load.await.unwrap();
@@ -460,7 +460,7 @@ async fn a_tag_that_the_value_revealed_waits_for_an_invalidation_that_is_pending
             == 1
     })
     .await;
-    stub.fail(Op::Splice, false);
+    stub.heal_only([Operation::Splice]);
     eventually("it is made up for", async || {
         here.health().await.pending_writes == 0
     })

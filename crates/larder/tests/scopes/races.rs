@@ -6,10 +6,10 @@ use larder::remote::MemoryRemote;
 use larder::{Cache, Clock, Larder, Loaded, Strength};
 use tokio::sync::Notify;
 
-use crate::common::{Op, Stub, When, always, eventually, soon};
+use crate::common::{Fault, FaultyRemote, Operation, When, always, eventually, soon};
 use crate::{cache, get};
 
-async fn on(stub: &Stub) -> Larder {
+async fn on(stub: &FaultyRemote) -> Larder {
     let larder = Larder::builder().remote(stub.clone()).build();
     larder.await.unwrap()
 }
@@ -53,13 +53,13 @@ async fn who_comes_after_the_invalidation_of_a_late_tag_loads_anew() {
 
 #[tokio::test]
 async fn who_comes_after_an_invalidation_does_not_share_a_lookup_from_before() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let (here, there) = (on(&stub).await, on(&stub).await);
     let (users, elsewhere) = (cache(&here, "users"), cache(&there, "users"));
     users.entry(&1).tags(["t"]).set("old").await.unwrap();
     // It knows the stamps of the cache, and not the tag's.
     elsewhere.set(&2, "other").await.unwrap();
-    let held = stub.hold(Op::GetMany, When::After);
+    let held = stub.hold(Operation::GetMany, When::After);
     let before = tokio::spawn({
         let users = elsewhere.clone();
         async move { users.get_or_load(&1, always("new".to_owned())).await }
@@ -79,7 +79,7 @@ async fn who_comes_after_an_invalidation_does_not_share_a_lookup_from_before() {
 
 #[tokio::test]
 async fn a_value_whose_group_was_expired_is_stale_where_its_load_fails() {
-    let larder = on(&Stub::default()).await;
+    let larder = on(&FaultyRemote::new()).await;
     let users = cache(&larder, "users");
     users.entry(&1).tags(["t"]).set("v").await.unwrap();
     let expire = larder.invalidate_tags(["t"], Strength::Expire);
@@ -91,10 +91,10 @@ async fn a_value_whose_group_was_expired_is_stale_where_its_load_fails() {
 
 #[tokio::test]
 async fn a_set_that_its_group_overtook_is_not_kept() {
-    let stub = Stub::blind(&Clock::system());
+    let stub = FaultyRemote::without_pushes(Clock::system());
     let larder = on(&stub).await;
     let users = cache(&larder, "users");
-    let held = stub.hold(Op::Set, When::After);
+    let held = stub.hold(Operation::Set, When::After);
     let setting = tokio::spawn({
         let users = users.clone();
         async move { users.entry(&1).tags(["t"]).set("old").await }
@@ -108,17 +108,17 @@ async fn a_set_that_its_group_overtook_is_not_kept() {
 
 #[tokio::test]
 async fn a_removal_that_waits_is_not_forgotten_for_an_expiry() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let (here, there) = (on(&stub).await, on(&stub).await);
     let (users, elsewhere) = (cache(&here, "users"), cache(&there, "users"));
     users.entry(&1).tags(["t"]).set("v").await.unwrap();
-    stub.fail(Op::Splice, true);
-    stub.fail(Op::Remove, true);
+    stub.inject([Operation::Splice], Fault::Fail);
+    stub.inject([Operation::Remove], Fault::Fail);
     here.invalidate_tag("t").await.unwrap_err();
-    stub.fail(Op::Splice, false);
+    stub.heal_only([Operation::Splice]);
     let expire = here.invalidate_tags(["t"], Strength::Expire);
     expire.await.unwrap();
-    stub.fail(Op::Remove, false);
+    stub.heal_only([Operation::Remove]);
     eventually("it is made up for", async || {
         elsewhere.lookup(&1).await.is_none() && here.health().await.pending_writes == 0
     })

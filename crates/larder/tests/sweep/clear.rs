@@ -8,7 +8,8 @@ use larder::{Error, Larder, Strength};
 use larder_servers::{Kind, Proxy};
 
 use crate::common::{
-    self, Op, Stub, When, eventually, larder, larder_with, on_each_server, soon, start,
+    self, Fault, FaultyRemote, Operation, When, eventually, larder, larder_with, on_each_server,
+    soon, start,
 };
 use crate::{Site, cache, everywhere, fill, keys_of};
 
@@ -171,7 +172,7 @@ async fn a_load_under_way_is_not_disturbed(site: Site) {
 
 #[tokio::test]
 async fn a_value_that_is_replaced_between_a_look_and_the_removal_stays() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let here = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -179,7 +180,7 @@ async fn a_value_that_is_replaced_between_a_look_and_the_removal_stays() {
         .unwrap();
     let users = cache(&here, "users");
     fill(&users, 0..3).await;
-    let discard = stub.hold(Op::Discard, When::Before);
+    let discard = stub.hold(Operation::Discard, When::Before);
     let sweep = users.clear().await.unwrap();
     discard.reached().await;
     users.set(&1, "newer").await.unwrap();
@@ -193,7 +194,7 @@ async fn a_value_that_is_replaced_between_a_look_and_the_removal_stays() {
 #[tokio::test]
 async fn a_value_whose_group_is_cleared_by_others_while_it_is_looked_at_is_judged_by_later_stamps()
 {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let on = async || {
         Larder::builder()
             .remote(stub.clone())
@@ -204,7 +205,7 @@ async fn a_value_whose_group_is_cleared_by_others_while_it_is_looked_at_is_judge
     let (here, there) = (on().await, on().await);
     let (users, elsewhere) = (cache(&here, "users"), cache(&there, "users"));
     fill(&users, 0..3).await;
-    let heads = stub.hold(Op::Heads, When::Before);
+    let heads = stub.hold(Operation::Heads, When::Before);
     let sweep = users.clear().await.unwrap();
     heads.reached().await;
     // Cleared again, and stored with stamps that the sweep has not seen.
@@ -218,7 +219,7 @@ async fn a_value_whose_group_is_cleared_by_others_while_it_is_looked_at_is_judge
 
 #[tokio::test]
 async fn who_asks_while_a_sweep_runs_waits_for_one_that_begins_later() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let here = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -226,7 +227,7 @@ async fn who_asks_while_a_sweep_runs_waits_for_one_that_begins_later() {
         .unwrap();
     let users = cache(&here, "users");
     fill(&users, 0..3).await;
-    let scan = stub.hold(Op::Scan, When::After);
+    let scan = stub.hold(Operation::Scan, When::After);
     let first = users.clear().await.unwrap();
     scan.reached().await;
     // The first one has been past all of them.
@@ -247,7 +248,7 @@ async fn who_asks_while_a_sweep_runs_waits_for_one_that_begins_later() {
 
 #[tokio::test]
 async fn a_sweep_waits_while_the_server_is_away_and_ends_with_the_larder() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let here = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -255,18 +256,23 @@ async fn a_sweep_waits_while_the_server_is_away_and_ends_with_the_larder() {
         .unwrap();
     let users = cache(&here, "users");
     fill(&users, 0..300).await;
-    for op in [Op::Scan, Op::Heads, Op::GetMany, Op::Discard] {
+    for op in [
+        Operation::Scan,
+        Operation::Heads,
+        Operation::GetMany,
+        Operation::Discard,
+    ] {
         fill(&users, 0..10).await;
-        stub.fail(op, true);
+        stub.inject([op], Fault::Fail);
         let before = stub.calls(op);
         let sweep = users.clear().await.unwrap();
         eventually("it is tried again", async || stub.calls(op) > before + 2).await;
         assert!(!sweep.progress().is_done);
-        stub.fail(op, false);
+        stub.heal_only([op]);
         let swept = soon("the sweep", sweep.finished()).await.unwrap();
         assert!(swept.freed >= 10, "{op:?}: {swept:?}");
     }
-    stub.fail(Op::Scan, true);
+    stub.inject([Operation::Scan], Fault::Fail);
     let sweeps = [users.clear().await.unwrap(), here.sweep()];
     here.close().await;
     for sweep in sweeps {
@@ -279,13 +285,13 @@ async fn a_sweep_waits_while_the_server_is_away_and_ends_with_the_larder() {
 
 #[tokio::test]
 async fn a_larder_that_is_dropped_takes_its_sweep_with_it() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let here = Larder::builder()
         .remote(stub.clone())
         .build()
         .await
         .unwrap();
-    stub.fail(Op::Scan, true);
+    stub.inject([Operation::Scan], Fault::Fail);
     let sweep = here.clear().await.unwrap();
     drop(here);
     let ended = soon("the end", sweep.finished()).await;

@@ -6,7 +6,9 @@ use larder::{Error, Larder};
 use larder_servers::Kind;
 use tokio::sync::Notify;
 
-use crate::common::{Op, Stub, eventually, larder, on_each_server, soon, start};
+use crate::common::{
+    Fault, FaultyRemote, Operation, eventually, larder, on_each_server, soon, start,
+};
 use crate::{Site, cache, everywhere, fill, keys_of};
 
 everywhere!(
@@ -118,23 +120,23 @@ async fn without_a_server_memory_is_erased() {
 
 #[tokio::test]
 async fn an_erasure_that_the_server_did_not_do_is_an_error() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let config = larder::Config::builder().build().unwrap();
     let builder = Larder::builder().config(config).remote(stub.clone());
     let here = builder.build().await.unwrap();
     let acme = cache(&here, "users").tenant("acme");
     fill(&acme, 0..10).await;
-    stub.fail(Op::Splice, true);
+    stub.inject([Operation::Splice], Fault::Fail);
     let error = here.tenant("acme").erase().await.unwrap_err();
     assert!(matches!(error, Error::Pending { .. }), "{error}");
-    stub.fail(Op::Splice, false);
-    stub.fail(Op::Discard, true);
+    stub.heal_only([Operation::Splice]);
+    stub.inject([Operation::Discard], Fault::Fail);
     let error = here.tenant("acme").erase().await.unwrap_err();
     assert!(
         error.to_string().contains("cannot erase tenant \"acme\""),
         "{error}"
     );
-    stub.fail(Op::Discard, false);
+    stub.heal_only([Operation::Discard]);
     let erased = here.tenant("acme").erase().await.unwrap();
     assert_eq!((erased.values, erased.remaining), (10, 0));
 }

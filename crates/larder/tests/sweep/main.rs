@@ -1,6 +1,6 @@
 //! What was cleared is freed on the server: all of it, nothing else, and a little at a time.
 
-#![cfg(all(feature = "valkey", feature = "json"))]
+#![cfg(all(feature = "testing", feature = "valkey", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -8,7 +8,8 @@ use larder_servers::Kind;
 use tokio::sync::Notify;
 
 use crate::common::{
-    Op, Stub, When, always, eventually, larder, on_each_server, secs, soon, start,
+    Fault, FaultyRemote, Operation, When, always, eventually, larder, on_each_server, secs, soon,
+    start,
 };
 use crate::{Site, everywhere};
 
@@ -281,7 +282,7 @@ async fn without_a_server_a_pattern_works_in_memory() {
 
 #[tokio::test]
 async fn a_removal_that_the_server_did_not_take_clears_the_cache_when_it_can() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let on = async || {
         Larder::builder()
             .remote(stub.clone())
@@ -292,14 +293,14 @@ async fn a_removal_that_the_server_did_not_take_clears_the_cache_when_it_can() {
     let (here, there) = (on().await, on().await);
     let (pages, elsewhere) = (texts(&here, "pages"), texts(&there, "pages"));
     fill(&pages, &["a", "b"]).await;
-    for op in [Op::Remove, Op::Splice] {
-        stub.fail(op, true);
+    for op in [Operation::Remove, Operation::Splice] {
+        stub.inject([op], Fault::Fail);
     }
     let error = pages.remove_matching("a*").await.unwrap_err();
     assert!(matches!(error, Error::Pending { .. }), "{error}");
     assert!(pages.get("a").await.is_none(), "the server is not believed");
-    for op in [Op::Remove, Op::Splice] {
-        stub.fail(op, false);
+    for op in [Operation::Remove, Operation::Splice] {
+        stub.heal_only([op]);
     }
     eventually("it is made up for", async || {
         elsewhere.get("a").await.is_none() && here.health().await.pending_writes == 0
@@ -308,7 +309,7 @@ async fn a_removal_that_the_server_did_not_take_clears_the_cache_when_it_can() {
 
     // Where only the look through it fails, the cache is cleared at once.
     fill(&pages, &["a", "b"]).await;
-    stub.fail(Op::Remove, true);
+    stub.inject([Operation::Remove], Fault::Fail);
     let removed = pages.remove_matching("a*").await.unwrap();
     assert!(removed.is_whole, "{removed:?}");
     assert!(elsewhere.entry("a").skip_near().get().await.is_none());
@@ -316,7 +317,7 @@ async fn a_removal_that_the_server_did_not_take_clears_the_cache_when_it_can() {
 
 #[tokio::test]
 async fn a_removal_whose_caller_has_left_goes_on() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let here = Larder::builder()
         .remote(stub.clone())
         .build()
@@ -324,7 +325,7 @@ async fn a_removal_whose_caller_has_left_goes_on() {
         .unwrap();
     let pages = texts(&here, "pages");
     fill(&pages, &["a", "b"]).await;
-    let held = stub.hold(Op::Scan, When::Before);
+    let held = stub.hold(Operation::Scan, When::Before);
     let removal = tokio::spawn({
         let pages = pages.clone();
         async move { pages.remove_matching("a").await }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use larder::{Cache, Freshness, Larder, LoadError, Source, StaleReason, TenantOptions};
 use tokio::sync::Notify;
 
-use super::common::{Op, Place, Stub, always, eventually, everywhere, soon};
+use super::common::{FaultyRemote, Operation, Place, always, eventually, everywhere, soon};
 use super::with;
 
 fn cache(larder: &Larder) -> Cache<u32, String> {
@@ -94,7 +94,7 @@ async fn no_more_loaders_run_for_a_tenant_than_may(place: Place) {
 
 #[tokio::test]
 async fn a_batch_counts_as_one_and_over_the_limit_no_lease_is_asked_for() {
-    let stub = Stub::default();
+    let stub = FaultyRemote::new();
     let one = TenantOptions::new().max_loads(1);
     let builder = Larder::builder().remote(stub.clone()).tenants(one);
     let acme = cache(&builder.build().await.unwrap()).tenant("acme");
@@ -107,9 +107,9 @@ async fn a_batch_counts_as_one_and_over_the_limit_no_lease_is_asked_for() {
     assert_eq!(loaded.len(), 100);
 
     let running = Running::begin(&acme, 200..201).await;
-    let asked = stub.calls(Op::Acquire);
+    let asked = stub.calls(Operation::Acquire);
     assert!(try_load(&acme, 201).await.is_err());
-    assert_eq!(stub.calls(Op::Acquire), asked);
+    assert_eq!(stub.calls(Operation::Acquire), asked);
     let error = acme.get_or_load_many(&[202, 203], all).await;
     assert!(matches!(error, Err(LoadError::Overloaded)), "{error:?}");
     running.end().await;

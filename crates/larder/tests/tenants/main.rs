@@ -1,6 +1,6 @@
 //! What is particular about a tenant: its defaults, its share, its limit, its numbers.
 
-#![cfg(feature = "json")]
+#![cfg(all(feature = "testing", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,
