@@ -127,6 +127,7 @@ impl OfCache {
             (|of| of.remote_hits, hits("remote", "fresh")),
             (|of| of.remote_stale_hits, hits("remote", "stale")),
             (|of| of.misses_absent, missed("absent")),
+            (|of| of.misses_expired, missed("expired")),
             (|of| of.misses_invalidated, missed("invalidated")),
             (
                 |of| of.misses_remote_unavailable,
@@ -134,6 +135,7 @@ impl OfCache {
             ),
             (|of| of.misses_unreadable, missed("unreadable")),
             (|of| of.misses_invalid_key, missed("invalid_key")),
+            (|of| of.misses_in_async_task, missed("async_task")),
             (|of| of.loads, plain(names::LOADS)),
             (|of| of.load_failures, plain(names::LOAD_FAILURES)),
             (|of| of.loads_joined, plain(names::LOADS_JOINED)),

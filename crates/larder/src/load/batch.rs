@@ -373,8 +373,8 @@ where
         let looks = space.look_many(&wants, self.call, deadline).await;
         self.remote_time = deadline.left();
         let mut asked = Vec::new();
-        for (own, look) in owned.into_iter().zip(looks) {
-            match space.looked(&own.lead, look, &own.task) {
+        for (mut own, look) in owned.into_iter().zip(looks) {
+            match space.looked(&mut own.lead, look, &own.task) {
                 Step::Ends(found) => self.end(&own, Ok(found)),
                 Step::Asks(seen) => asked.push((own, seen)),
                 Step::Loads => ready.push(own),
@@ -479,6 +479,7 @@ where
             let Owned {
                 index, lead, task, ..
             } = own;
+            space.missed(&lead);
             let Some(brought) = values.remove::<K>(&lead.key().key) else {
                 lead.leave();
                 self.answers[index] = Some((Answer::Absent, space.now()));

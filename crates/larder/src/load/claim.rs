@@ -90,10 +90,9 @@ where
     {
         let (key, task) = (way.key, way.task);
         if !task.call.remote {
-            self.count(at.tenant, |counters| counters.missed(Miss::Absent));
-            if let Some(kept) = self.kept_near(at, StaleReason::Expired) {
-                lead.keep(kept);
-            }
+            let kept = self.kept_near(at, StaleReason::Expired);
+            let why = kept.as_ref().map_or(Miss::Absent, |_| Miss::Expired);
+            self.lacks(lead, why, kept, task);
             return None;
         }
         let deadline = way.deadline();
@@ -107,8 +106,8 @@ where
     }
 
     /// What the server was found to hold decides how the flight goes on.
-    pub(super) fn looked(&self, lead: &Lead<K, V>, look: Look<V>, task: &Task) -> Step<V> {
-        let (call, tenant) = (&task.call, lead.key().tenant.as_ref());
+    pub(super) fn looked(&self, lead: &mut Lead<K, V>, look: Look<V>, task: &Task) -> Step<V> {
+        let call = &task.call;
         let (may_fill, seen) = match look {
             Look::Fresh {
                 found,
@@ -121,29 +120,26 @@ where
                 (true, seen)
             }
             Look::Fresh { found, .. } => {
+                let tenant = lead.key().tenant.as_ref();
                 self.count(tenant, |counters| counters.remote_hits.up());
                 return Step::Ends(found);
             }
             // Better than to load what may not be stored.
             Look::Suspect(found) if !call.force && call.takes(&found.outcome) => {
-                self.count(tenant, |counters| {
-                    counters.served_stale(found.outcome.source);
-                });
+                let (tenant, source) = (lead.key().tenant.as_ref(), found.outcome.source);
+                self.count(tenant, |counters| counters.served_stale(source));
                 return Step::Ends(found);
             }
             Look::Suspect(_) => {
-                self.count(tenant, |counters| counters.missed(Miss::RemoteUnavailable));
+                self.lacks(lead, Miss::RemoteUnavailable, None, task);
                 return Step::Loads;
             }
             Look::Stale { kept, seen } => {
-                lead.keep(kept);
+                self.lacks(lead, Miss::Expired, Some(kept), task);
                 (true, seen)
             }
             Look::Unreached(kept) => {
-                self.count(tenant, |counters| counters.missed(Miss::RemoteUnavailable));
-                if let Some(kept) = kept {
-                    lead.keep(kept);
-                }
+                self.lacks(lead, Miss::RemoteUnavailable, kept, task);
                 return Step::Loads;
             }
             Look::Missed {
@@ -151,7 +147,7 @@ where
                 may_fill,
                 seen,
             } => {
-                self.count(tenant, |counters| counters.missed(why));
+                self.lacks(lead, why, None, task);
                 (may_fill, seen)
             }
         };
@@ -159,6 +155,23 @@ where
             Step::Asks(seen)
         } else {
             Step::Loads
+        }
+    }
+
+    /// No tier has the answer, at best something to be kept for want of a better one. Nobody misses what
+    /// is looked up for a refresh.
+    fn lacks(&self, lead: &mut Lead<K, V>, why: Miss, kept: Option<Kept<V>>, task: &Task) {
+        let is_missed = task.purpose == Purpose::Answer && task.call.counts;
+        match kept {
+            Some(kept) => {
+                lead.missed = is_missed.then_some(why);
+                lead.keep(kept);
+            }
+            None if is_missed => {
+                let tenant = lead.key().tenant.as_ref();
+                self.count(tenant, |counters| counters.missed(why));
+            }
+            None => {}
         }
     }
 

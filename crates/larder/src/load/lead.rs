@@ -157,6 +157,7 @@ where
                 };
                 self.failures.forget(&at);
                 self.refreshes.forget(&at);
+                self.missed(&lead);
                 self.land(lead, landed).await
             }
             Err(failure) => self.fail(lead, &task, failure),
@@ -203,15 +204,22 @@ where
                 found.outcome.freshness = Freshness::Stale(StaleReason::SlowLoad);
             }
         }
-        match kept.filter(|found| task.call.takes(&found.outcome)) {
-            Some(found) => {
-                let tenant = lead.key().tenant.as_ref();
-                self.count(tenant, |counters| {
-                    counters.served_stale(found.outcome.source);
-                });
-                Ok(found)
-            }
-            None => Err(failure),
+        let Some(found) = kept.filter(|found| task.call.takes(&found.outcome)) else {
+            self.missed(lead);
+            return Err(failure);
+        };
+        if task.purpose == Purpose::Answer {
+            let (tenant, source) = (lead.key().tenant.as_ref(), found.outcome.source);
+            self.count(tenant, |counters| counters.served_stale(source));
+        }
+        Ok(found)
+    }
+
+    /// Counts that what was kept was not the answer.
+    pub(super) fn missed(&self, lead: &Lead<K, V>) {
+        if let Some(why) = lead.missed {
+            let tenant = lead.key().tenant.as_ref();
+            self.count(tenant, |counters| counters.missed(why));
         }
     }
 

@@ -17,6 +17,7 @@ use super::watch::Proof;
 use crate::near::{AsHashed, NearKey, NearRef};
 use crate::outcome::Found;
 use crate::space::Kept;
+use crate::telemetry::Miss;
 use crate::time::Tick;
 
 const SHARDS: usize = 64;
@@ -236,6 +237,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
             key,
             flight: Arc::clone(flight),
             lease: state.lease.take(),
+            missed: None,
         }
     }
 
@@ -257,6 +259,9 @@ pub(crate) struct Lead<K: Hash + Eq, V> {
     key: NearKey<K>,
     flight: Arc<Flight<V>>,
     pub(crate) lease: Option<Held>,
+    /// Why what is kept is not the answer. It is a miss where a load answers, and a stale hit where what
+    /// is kept has to do after all.
+    pub(crate) missed: Option<Miss>,
 }
 
 impl<K: Hash + Eq, V> Lead<K, V> {

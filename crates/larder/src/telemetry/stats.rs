@@ -68,6 +68,8 @@ counters! {
     remote_stale_hits: Counter,
     /// Lookups that found nothing stored.
     misses_absent: Counter,
+    /// Lookups that found a value past its TTL: one that a load replaced, or that the call did not take.
+    misses_expired: Counter,
     /// Lookups that found a value whose tenant, cache or tag was invalidated.
     misses_invalidated: Counter,
     /// Lookups that missed because the server could not be asked.
@@ -119,6 +121,7 @@ counters! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Miss {
     Absent,
+    Expired,
     Invalidated,
     RemoteUnavailable,
     Unreadable,
@@ -129,12 +132,22 @@ impl Counters {
     pub(crate) fn missed(&self, why: Miss) {
         match why {
             Miss::Absent => &self.misses_absent,
+            Miss::Expired => &self.misses_expired,
             Miss::Invalidated => &self.misses_invalidated,
             Miss::RemoteUnavailable => &self.misses_remote_unavailable,
             Miss::Unreadable => &self.misses_unreadable,
             Miss::InvalidKey => &self.misses_invalid_key,
         }
         .up();
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn answered(&self, from: Source, is_fresh: bool) {
+        match from {
+            _ if !is_fresh => self.served_stale(from),
+            Source::Remote => self.remote_hits.up(),
+            _ => self.near_hits.up(),
+        }
     }
 
     pub(crate) fn served_stale(&self, from: Source) {
@@ -160,6 +173,7 @@ impl CacheStats {
     /// Lookups that were not.
     pub fn misses(&self) -> u64 {
         self.misses_absent
+            + self.misses_expired
             + self.misses_invalidated
             + self.misses_remote_unavailable
             + self.misses_unreadable

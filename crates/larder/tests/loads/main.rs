@@ -1,7 +1,7 @@
 //! What a cache's options and a call's own do to its loads: how long callers wait, what failures
 //! cost, what loaders are told and may answer, and what is loaded before anybody waits for it.
 
-#![cfg(feature = "json")]
+#![cfg(all(feature = "testing", feature = "json"))]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -14,6 +14,7 @@ mod common;
 
 mod calls;
 mod circular;
+mod counting;
 mod failures;
 mod limits;
 mod options;

@@ -98,7 +98,7 @@ async fn a_stale_value_counts_as_a_hit_only_where_it_is_returned() {
     assert!(cache.get(&1).await.is_none());
     assert!(cache.entry(&1).get().await.is_none());
     let stats = cache.stats();
-    assert_eq!((stats.hits(), stats.misses_absent), (0, 2));
+    assert_eq!((stats.hits(), stats.misses_expired), (0, 2));
     assert!(cache.lookup(&1).await.is_some());
     let stats = cache.stats();
     assert_eq!((stats.stale_hits(), stats.misses()), (1, 2));
