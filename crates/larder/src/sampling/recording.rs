@@ -10,6 +10,9 @@ use parking_lot::Mutex;
 use super::share_below;
 use crate::time::Tick;
 
+/// How many requests are copied for writing while the cache waits.
+const AT_ONCE: usize = 8192;
+
 /// Records a cache's requests for as long as it lives, or until it is full. Made by
 /// [`Cache::record`](crate::Cache::record).
 ///
@@ -129,19 +132,29 @@ impl Recording {
     /// # Errors
     /// Those of `to`.
     pub fn write(&self, mut to: impl Write) -> io::Result<()> {
-        // Not under the lock: whoever asks the cache would miss its place in the recording meanwhile.
-        let requests = self.0.requests.lock().clone();
         writeln!(
             to,
             "# larder recording: share {}",
             share_below(self.0.below())
         )?;
         writeln!(to, "key,time")?;
-        for (hash, at) in requests {
-            let time = at.since(self.0.began);
-            writeln!(to, "{hash:016x},{:.3}", time.as_secs_f64())?;
+        let mut written = 0;
+        while let Some(some) = self.some(written) {
+            written += some.len();
+            for (hash, at) in some {
+                let time = at.since(self.0.began);
+                writeln!(to, "{hash:016x},{:.3}", time.as_secs_f64())?;
+            }
         }
         to.flush()
+    }
+
+    /// The requests after so many. A few at a time: while the lock is held, requests of the cache miss
+    /// their place in the recording.
+    fn some(&self, after: usize) -> Option<Vec<(u64, Tick)>> {
+        let requests = self.0.requests.lock();
+        let some: Vec<_> = requests.iter().skip(after).take(AT_ONCE).copied().collect();
+        (!some.is_empty()).then_some(some)
     }
 }
 
