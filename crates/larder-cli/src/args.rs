@@ -1,6 +1,7 @@
 //! What the program is asked for.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,9 +84,14 @@ pub(crate) struct Proxy {
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) listen: SocketAddr,
 
-    /// Seconds that the origin may take to connect, to begin its answer, and for each part of it
+    /// Seconds that the origin may take to connect, to begin its answer once it has the request, and for
+    /// each part of it; and the client for each part of a body that it sends
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) timeout: Duration,
+
+    /// How many connections are served at once; others wait until one ends
+    #[arg(long, value_name = "NUMBER", default_value = "1024", value_parser = connections)]
+    pub(crate) connections: NonZeroUsize,
 
     /// The longest body that is stored, as 64KiB or 10MB
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = bytes)]
@@ -146,6 +152,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(time) if !time.is_zero() => Ok(time),
         _ => Err("it is a number of seconds, above 0 and at most 3600".to_owned()),
     }
+}
+
+fn connections(text: &str) -> Result<NonZeroUsize, String> {
+    let most = text.parse().ok();
+    let within = most.filter(|most: &NonZeroUsize| most.get() <= 1_000_000);
+    within.ok_or_else(|| "it is a whole number from 1 to 1000000".to_owned())
 }
 
 fn seconds_or_none(text: &str) -> Result<Duration, String> {

@@ -6,7 +6,9 @@
 mod origin;
 mod rewrite;
 mod serve;
+mod upload;
 
+use std::fmt::Display;
 use std::io::Write;
 
 use larder::http::HttpCacheLayer;
@@ -59,7 +61,12 @@ async fn proxy(args: &Proxy) -> Result<(), Failure> {
         }
     );
     let _told = out.flush();
-    serve::serve(listener, service, ending).await;
+    serve::serve(listener, service, args.connections.get(), ending).await;
     larder.close().await;
     Ok(())
+}
+
+/// Tells the operator. Who reads it may have gone, and the proxy is there all the same.
+fn say(what: &dyn Display) {
+    let _told = writeln!(std::io::stderr(), "larder proxy: {what}");
 }

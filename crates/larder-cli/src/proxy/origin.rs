@@ -1,8 +1,11 @@
 //! Asks the origin, for no longer than it may take.
+//!
+//! Its time counts from the last part of the request that was sent. A client that stops in the middle of a
+//! body is waited for as long.
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,10 +17,12 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
 use super::rewrite::leave_hop;
+use super::say;
+use super::upload::Upload;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -25,13 +30,13 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// too long.
 #[derive(Debug)]
 pub(super) struct OriginClient<A> {
-    client: Client<HttpConnector, A>,
+    client: Client<HttpConnector, Upload<A>>,
     patience: Duration,
 }
 
 impl<A> OriginClient<A>
 where
-    A: Body + Send + 'static,
+    A: Body + Send + Unpin + 'static,
     A::Data: Send,
 {
     pub(super) fn new(patience: Duration) -> Self {
@@ -63,23 +68,38 @@ where
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         *request.version_mut() = http::Version::HTTP_11;
         let patience = self.patience;
-        let asking = self.client.request(request);
+        let (parts, body) = request.into_parts();
+        let (body, mut upload) = Upload::new(body);
+        let asking = self.client.request(Request::from_parts(parts, body));
         Box::pin(async move {
-            let status = match timeout(patience, asking).await {
-                Ok(Ok(mut response)) => {
+            let (mut asking, mut patient) = (pin!(asking), pin!(sleep(patience)));
+            let mut is_uploading = true;
+            let answer = loop {
+                tokio::select! {
+                    answer = &mut asking => break Some(answer),
+                    moved = upload.changed(), if is_uploading => {
+                        is_uploading = moved.is_ok();
+                        patient.as_mut().reset(Instant::now() + patience);
+                    }
+                    () = &mut patient => break None,
+                }
+            };
+            let status = match answer {
+                Some(Ok(mut response)) => {
                     leave_hop(response.headers_mut());
                     return Ok(response.map(|body| Either::Left(Timed::new(body, patience))));
                 }
-                Ok(Err(error)) => {
-                    eprintln!("larder proxy: the origin: {}", whole(&error));
+                Some(Err(error)) => {
+                    say(&format_args!("the origin: {}", whole(&error)));
                     if error.is_connect() && is_timeout(&error) {
                         StatusCode::GATEWAY_TIMEOUT
                     } else {
                         StatusCode::BAD_GATEWAY
                     }
                 }
-                Err(_) => {
-                    eprintln!("larder proxy: the origin: no answer within {patience:?}");
+                None if is_uploading => StatusCode::REQUEST_TIMEOUT,
+                None => {
+                    say(&format_args!("the origin: no answer within {patience:?}"));
                     StatusCode::GATEWAY_TIMEOUT
                 }
             };

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,8 +14,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::Service;
+
+use super::say;
 
 /// How long requests that are under way may take when it ends.
 const LAST: Duration = Duration::from_secs(10);
@@ -44,9 +48,13 @@ pub(super) fn ending() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Serves until `ending`, and then until what is under way has ended.
-pub(super) async fn serve<S, B>(listener: TcpListener, service: S, ending: impl Future<Output = ()>)
-where
+/// Serves at most `most` connections at once, until `ending`, and then until what is under way has ended.
+pub(super) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    most: usize,
+    ending: impl Future<Output = ()>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
@@ -54,17 +62,23 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let graceful = GracefulShutdown::new();
+    let seats = Arc::new(Semaphore::new(most));
     let mut ending = std::pin::pin!(ending);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // Those beyond wait in the system's queue, and are refused there when it is full.
+        let seated = async {
+            let seat = Arc::clone(&seats).acquire_owned().await;
+            (seat, listener.accept().await)
+        };
+        let (seat, accepted) = tokio::select! {
+            seated = seated => seated,
             () = &mut ending => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Too many files are open, most often: it gets better with time.
-                eprintln!("larder proxy: cannot take a connection: {error}");
+                say(&format_args!("cannot take a connection: {error}"));
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -81,10 +95,13 @@ where
         tokio::spawn(async move {
             // A client that hangs up, or an origin that broke off: both know.
             let _ended = connection.await;
+            drop(seat);
         });
     }
     drop(listener);
     if timeout(LAST, graceful.shutdown()).await.is_err() {
-        eprintln!("larder proxy: requests under way were cut off after {LAST:?}");
+        say(&format_args!(
+            "requests under way were cut off after {LAST:?}"
+        ));
     }
 }

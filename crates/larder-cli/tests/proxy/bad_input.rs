@@ -81,6 +81,7 @@ fn other_values_say_what_is_allowed() {
         ("--timeout", "0", "above 0"),
         ("--timeout", "soon", "above 0"),
         ("--stale-if-error", "-1", "from 0"),
+        ("--connections", "0", "from 1"),
         ("--max-body", "7", "64KiB"),
         ("--memory", "lots", "64KiB"),
     ] {

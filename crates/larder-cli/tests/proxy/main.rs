@@ -10,6 +10,7 @@
 mod bad_input;
 mod ending;
 mod forwarding;
+mod limits;
 mod origins;
 
 use std::io::{BufRead, BufReader, Read, Write};
