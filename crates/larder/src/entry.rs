@@ -13,6 +13,8 @@ use crate::load::{Load, LoadError, Loaded};
 use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::Found;
+#[cfg(feature = "http")]
+use crate::outcome::Source;
 use crate::space::{Space, Wanted};
 #[cfg(feature = "blocking")]
 use crate::telemetry::Counters;
@@ -237,6 +239,41 @@ where
             return None;
         };
         self.space.look_up(at, wanted, self.call.clone()).await
+    }
+
+    /// What is stored, fresh or stale, for who counts by itself what that comes to.
+    #[cfg(feature = "http")]
+    pub(crate) async fn peek(self) -> Result<Found<V>, Miss> {
+        match self.at() {
+            Ok(at) => self.space.peek(at, self.call.clone()).await,
+            Err(_) => Err(Miss::InvalidKey),
+        }
+    }
+
+    /// What this call loads counts as no miss.
+    #[cfg(feature = "http")]
+    pub(crate) fn uncounted(mut self) -> Self {
+        self.call.counts = false;
+        self
+    }
+
+    /// Counts that a [peek](Self::peek) brought the answer.
+    #[cfg(feature = "http")]
+    pub(crate) fn count_hit(self, source: Source, is_fresh: bool) {
+        if let Ok(at) = self.at() {
+            self.space.sampling.saw(at.hash64());
+            self.space
+                .count(at.tenant, |counters| counters.answered(source, is_fresh));
+        }
+    }
+
+    /// Counts that it did not. A load that follows is what is sampled.
+    #[cfg(feature = "http")]
+    pub(crate) fn count_miss(self, why: Miss) {
+        match self.at() {
+            Ok(at) => self.space.count(at.tenant, |counters| counters.missed(why)),
+            Err(_) => self.space.counters.missed(Miss::InvalidKey),
+        }
     }
 
     /// As [`Cache::exists`](crate::Cache::exists).

@@ -84,6 +84,8 @@ pub(crate) struct Call {
     pub(crate) force: bool,
     /// How long past its TTL a stale value will do.
     pub(crate) max_stale: Option<Duration>,
+    /// Whether a miss counts: not where the caller counts what its lookups come to.
+    pub(crate) counts: bool,
     /// What a value that the call stores has in common with others.
     pub(crate) tags: Arc<[Tag]>,
 }
@@ -98,6 +100,7 @@ impl Call {
             store: true,
             force: false,
             max_stale: None,
+            counts: true,
             tags: Arc::default(),
         }
     }

@@ -1,7 +1,6 @@
 //! One request's way: what is stored is looked at, the rules decide, and the service is asked where it
 //! must be.
 
-use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,37 +13,36 @@ use http_body::Body;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use url::Url;
 
 use super::body::{BoxError, CacheBody};
 use super::fetch::{Fetch, FetchError, Head, Slot};
 use super::key::{authorized_mark, variant_key};
 use super::plan::{Asked, Plan, Route};
-use super::respond::{Client, gateway, own, through};
-use super::rules::invalidation;
+use super::respond::{Client, own, through};
 use super::rules::serving::{self, Decision};
 use super::rules::status::{CacheStatus, Forward};
 use super::seen::Seen;
 use super::stored::{Stored, Varies};
 use crate::load::LoadError;
 use crate::outcome::{Found, Source};
+use crate::telemetry::Miss;
 
 /// How often a request may be led on, to the variant of an index that is replaced meanwhile.
 const MOST_LOOKS: usize = 4;
 
 /// A request on its way.
 pub(super) struct Exchanging<S, A> {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     slot: Slot<S, A>,
-    client: Client,
+    pub(super) client: Client,
     route: Route,
-    tenant: Option<String>,
-    tags: Vec<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) tags: Vec<String>,
 }
 
 /// What looking brought.
 enum Looked {
-    Nothing { vary: bool },
+    Nothing(Miss),
     Uncacheable,
     Response(Seen),
 }
@@ -93,83 +91,47 @@ where
     }
 
     /// Goes on to the service; its response is not stored.
-    async fn pass(self, mut status: CacheStatus) -> Result<Response<CacheBody<B>>, S::Error> {
+    pub(super) async fn pass(
+        self,
+        mut status: CacheStatus,
+    ) -> Result<Response<CacheBody<B>>, S::Error> {
         let taken = self.slot.lock().take();
         let Some((mut service, request)) = taken else {
-            return Ok(gateway(StatusCode::BAD_GATEWAY, &self.plan, status));
+            return Ok(own(StatusCode::BAD_GATEWAY, &self.plan, status));
         };
         let response = service.call(request).await?;
         status.forward_status = Some(response.status());
         Ok(through(response, &self.plan, status))
     }
 
-    /// Goes on to the service with an unsafe method, and invalidates what that may have changed. In a task
-    /// of its own: what the service does is done, whether or not the client stays to hear of it.
-    async fn change(self, url: String) -> Result<Response<CacheBody<B>>, S::Error> {
-        let plan = Arc::clone(&self.plan);
-        let changing = plan.runtime.spawn(self.change_to_the_end(url));
-        match changing.await {
-            Ok(response) => response,
-            // The service panicked, and its caller is to see that as if it had called it itself.
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The larder's runtime has ended.
-            Err(_) => {
-                let status = CacheStatus::forwarded(Forward::Method);
-                Ok(gateway(StatusCode::BAD_GATEWAY, &plan, status))
-            }
-        }
-    }
-
-    async fn change_to_the_end(self, url: String) -> Result<Response<CacheBody<B>>, S::Error> {
-        let (plan, tenant) = (Arc::clone(&self.plan), self.tenant.clone());
-        let answer = self.pass(CacheStatus::forwarded(Forward::Method)).await;
-        // Without an answer nobody knows what was done, so it may have been.
-        if let Ok(response) = &answer
-            && !invalidation::invalidates(response.status())
-        {
-            return answer;
-        }
-        let named = match (&answer, Url::parse(&url)) {
-            (Ok(response), Ok(target)) => invalidation::named_by(response.headers(), &target),
-            _ => Vec::new(),
-        };
-        // Its own as it was sent, since that is its key.
-        for key in std::iter::once(url).chain(named.into_iter().map(String::from)) {
-            if let Err(error) = plan.entry(&key, tenant.as_deref(), &[]).remove().await {
-                tracing::warn!(target: "larder::http", %key, %error, "not yet invalidated everywhere");
-            }
-        }
-        answer
-    }
-
     async fn cached(self, asked: Asked) -> Result<Response<CacheBody<B>>, S::Error> {
         let mut key = asked.key.clone();
         let mut varies = None;
         for _ in 0..MOST_LOOKS {
-            let seen = match self.look(&asked, &mut key, &mut varies).await {
-                Looked::Uncacheable if asked.wish.only_if_cached() => {
-                    return self
-                        .without_fetch(Refused::OnlyIfCached, Forward::UriMiss)
-                        .await;
-                }
-                Looked::Uncacheable => return self.pass(uncacheable()).await,
-                Looked::Response(seen) => Some(seen),
-                Looked::Nothing { vary } => {
-                    if let Some(refused) = Self::cannot_fetch(&asked, false) {
-                        return self.without_fetch(refused, miss(vary)).await;
+            let (seen, why) = match self.look(&asked, &mut key, &mut varies).await {
+                Looked::Uncacheable => {
+                    self.missed(&asked, Miss::Absent);
+                    if asked.wish.only_if_cached() {
+                        let refused = Refused::OnlyIfCached;
+                        return self.without_fetch(refused, Forward::UriMiss).await;
                     }
-                    None
+                    return self.pass(uncacheable()).await;
                 }
+                Looked::Response(seen) => (Some(seen), Miss::Expired),
+                Looked::Nothing(why) => (None, why),
             };
             let mut forward = miss(varies.is_some());
             let (mut forced, mut is_fresh) = (false, false);
-            if let Some(seen) = &seen
-                && let Some(held) = seen.held()
-            {
+            if let Some(seen) = &seen {
+                let held = seen.held();
                 let decision = serving::decide(held, &asked.wish);
                 match decision {
-                    Decision::Fresh | Decision::Stale => return Ok(self.hit(&asked, seen)),
+                    Decision::Fresh | Decision::Stale => {
+                        self.answered(&asked, seen, decision == Decision::Fresh);
+                        return Ok(self.hit(&asked, seen));
+                    }
                     Decision::Refresh => {
+                        self.answered(&asked, seen, false);
                         let response = self.hit(&asked, seen);
                         self.refresh(&asked, key, varies.as_ref(), seen);
                         return Ok(response);
@@ -180,76 +142,106 @@ where
                 // The cache itself takes it for fresh, and would give it again.
                 is_fresh = decision == Decision::AskWanted;
                 forced = is_fresh || held.terms.validate;
-                if let Some(refused) = Self::cannot_fetch(&asked, true) {
-                    return self.without_fetch(refused, forward).await;
-                }
+            }
+            if let Some(refused) = Self::cannot_fetch(&asked, seen.is_some()) {
+                self.missed(&asked, why);
+                return self.without_fetch(refused, forward).await;
             }
             if asked.is_authorized && seen.is_none() && self.is_marked(&asked).await {
+                self.missed(&asked, why);
                 return self.pass(uncacheable()).await;
             }
             let fetch = self.fetch_of(&asked, varies.as_ref(), seen.as_ref(), forward);
             let fetch = Fetch { is_fresh, ..fetch };
             match self.fetch(&key, fetch, forced).await {
-                Fetched::Head(head) => return *head,
+                Fetched::Head(head) => {
+                    self.missed(&asked, why);
+                    return *head;
+                }
                 Fetched::Found(found) => match &*found.value {
                     Stored::Varies(index) => {
                         key = variant_key(&asked.key, index, self.client.headers());
                         varies = Some(index.clone());
                     }
-                    Stored::Uncacheable => return self.pass(uncacheable()).await,
-                    Stored::Response(_) => {
+                    Stored::Uncacheable => {
+                        self.missed(&asked, why);
+                        return self.pass(uncacheable()).await;
+                    }
+                    Stored::Response(response) => {
                         let joined = found.outcome.joined;
-                        let seen = Seen::from(found);
+                        let seen = Seen::new(response, &found.outcome);
                         // Another request's answer. It may be there to be asked about alone, and then the
                         // origin alone may give it to this one (RFC 9111 §5.2.2.4).
                         let is_ours = !joined && seen.source == Source::Loader;
-                        if !is_ours && !seen.held().is_some_and(serving::may_share) {
+                        if is_ours {
+                            self.missed(&asked, why);
+                        } else if !serving::may_share(seen.held()) {
                             return self.pass(CacheStatus::forwarded(forward)).await;
                         }
                         let status = CacheStatus {
                             collapsed: joined,
-                            stored: !joined,
+                            stored: is_ours && self.plan.stores(),
                             ..CacheStatus::forwarded(forward)
                         };
                         return Ok(self.found(&asked, &seen, status));
                     }
                 },
                 Fetched::Failed(error) => {
-                    // That another one's answer is for it alone is no error to stand in for.
-                    let not_shared = matches!(&error, LoadError::Loader(error) if **error == FetchError::NotShared);
-                    if !not_shared && let Some(response) = self.stand_in(&asked, seen.as_ref()) {
-                        return Ok(response);
-                    }
-                    let status = CacheStatus {
-                        detail: Some(reason(&error)),
-                        ..CacheStatus::forwarded(forward)
-                    };
-                    if self.slot.lock().is_some() {
-                        return self.pass(status).await;
-                    }
-                    let code = match error {
-                        LoadError::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
-                        LoadError::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
-                        _ => StatusCode::BAD_GATEWAY,
-                    };
-                    return Ok(gateway(code, &self.plan, status));
+                    return self
+                        .failed(&asked, seen.as_ref(), &error, (why, forward))
+                        .await;
                 }
             }
         }
         self.pass(CacheStatus::forwarded(Forward::VaryMiss)).await
     }
 
+    /// There is no answer to be had of a fetch.
+    async fn failed(
+        self,
+        asked: &Asked,
+        seen: Option<&Seen>,
+        error: &LoadError<FetchError>,
+        (why, forward): (Miss, Forward),
+    ) -> Result<Response<CacheBody<B>>, S::Error> {
+        // That another one's answer is for it alone is no error to stand in for.
+        let not_shared =
+            matches!(error, LoadError::Loader(error) if **error == FetchError::NotShared);
+        if !not_shared && let Some(response) = self.stand_in(asked, seen) {
+            return Ok(response);
+        }
+        self.missed(asked, why);
+        let status = CacheStatus {
+            detail: Some(reason(error)),
+            ..CacheStatus::forwarded(forward)
+        };
+        if self.slot.lock().is_some() {
+            return self.pass(status).await;
+        }
+        let code = match error {
+            LoadError::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
+            LoadError::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Ok(own(code, &self.plan, status))
+    }
+
     /// What is stored for a request, followed to its variant.
     async fn look(&self, asked: &Asked, key: &mut String, varies: &mut Option<Varies>) -> Looked {
+        let mut why = Miss::Absent;
         for _ in 0..2 {
-            let found = self
-                .plan
-                .entry(key, self.tenant.as_deref(), &[])
-                .lookup()
-                .await;
-            let Some(found) = found else { break };
+            let entry = self.plan.entry(key, self.tenant.as_deref(), &[]);
+            let found = match entry.peek().await {
+                Ok(found) => found,
+                Err(missed) => {
+                    why = missed;
+                    break;
+                }
+            };
             match &*found.value {
-                Stored::Response(_) => return Looked::Response(found.into()),
+                Stored::Response(response) => {
+                    return Looked::Response(Seen::new(response, &found.outcome));
+                }
                 Stored::Uncacheable if found.outcome.freshness.is_fresh() => {
                     return Looked::Uncacheable;
                 }
@@ -260,9 +252,19 @@ where
                 Stored::Varies(_) | Stored::Uncacheable => break,
             }
         }
-        Looked::Nothing {
-            vary: varies.is_some(),
-        }
+        Looked::Nothing(why)
+    }
+
+    /// Counts that the answer was stored. A request is counted once, however many entries it looks at.
+    pub(super) fn answered(&self, asked: &Asked, seen: &Seen, is_fresh: bool) {
+        let entry = self.plan.entry(&asked.key, self.tenant.as_deref(), &[]);
+        entry.count_hit(seen.source, is_fresh);
+    }
+
+    /// Counts that it was not.
+    fn missed(&self, asked: &Asked, why: Miss) {
+        let entry = self.plan.entry(&asked.key, self.tenant.as_deref(), &[]);
+        entry.count_miss(why);
     }
 
     /// Why the service is not asked for a whole response to this request.
@@ -299,10 +301,11 @@ where
     /// Whether an authorised request for this was found to be nobody else's a moment ago.
     async fn is_marked(&self, asked: &Asked) -> bool {
         let mark = authorized_mark(&asked.key);
-        self.plan
-            .entry(&mark, self.tenant.as_deref(), &[])
-            .exists()
+        let entry = self.plan.entry(&mark, self.tenant.as_deref(), &[]);
+        entry
+            .peek()
             .await
+            .is_ok_and(|mark| mark.outcome.freshness.is_fresh())
     }
 
     /// Asks the service, together with all who ask for the same.
@@ -317,7 +320,8 @@ where
         let mut entry = self
             .plan
             .entry(key, self.tenant.as_deref(), &self.tags)
-            .max_stale(Duration::ZERO);
+            .max_stale(Duration::ZERO)
+            .uncounted();
         if forced {
             entry = entry.force_refresh();
         }
@@ -338,16 +342,14 @@ where
         }
     }
 
-    fn fetch_of(
+    pub(super) fn fetch_of(
         &self,
         asked: &Asked,
         varies: Option<&Varies>,
         seen: Option<&Seen>,
         forward: Forward,
     ) -> Fetch<S, A, B, S::Error> {
-        let stands_in = seen
-            .and_then(Seen::held)
-            .is_some_and(|held| serving::stands_in(held, &asked.wish));
+        let stands_in = seen.is_some_and(|seen| serving::stands_in(seen.held(), &asked.wish));
         Fetch {
             plan: Arc::clone(&self.plan),
             slot: Arc::clone(&self.slot),
@@ -356,91 +358,13 @@ where
             tenant: self.tenant.clone(),
             tags: self.tags.clone(),
             varies: varies.cloned(),
-            known: seen.map(|seen| Arc::clone(&seen.stored)),
+            known: seen.map(|seen| Arc::clone(&seen.response)),
             is_fresh: false,
             stands_in,
             is_authorized: asked.is_authorized,
             forward,
             head: None,
         }
-    }
-
-    /// Asks the service behind the client's back.
-    fn refresh(self, asked: &Asked, key: String, varies: Option<&Varies>, seen: &Seen) {
-        let id = (self.tenant.clone(), key.clone());
-        if !self.plan.refreshing.lock().insert(id.clone()) {
-            return;
-        }
-        let fetch = self.fetch_of(asked, varies, Some(seen), Forward::Stale);
-        let guard = Refreshing {
-            plan: Arc::clone(&self.plan),
-            id,
-        };
-        let runtime = self.plan.runtime.clone();
-        runtime.spawn(async move {
-            let _guard = guard;
-            let entry = self.plan.entry(&key, self.tenant.as_deref(), &self.tags);
-            let refreshed = entry
-                .max_stale(Duration::ZERO)
-                .lookup_or_spawn_with(move |_| fetch.run());
-            if let Err(error) = refreshed.await {
-                tracing::debug!(target: "larder::http", %key, %error, "a refresh failed");
-            }
-        });
-    }
-
-    fn hit(&self, asked: &Asked, seen: &Seen) -> Response<CacheBody<B>> {
-        let Some(response) = seen.response() else {
-            return gateway(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &self.plan,
-                CacheStatus::hit(),
-            );
-        };
-        let age = response.age(seen.since_stored);
-        let detail = match seen.source {
-            Source::Near => "near",
-            _ => "remote",
-        };
-        let status = CacheStatus {
-            detail: Some(detail),
-            ..CacheStatus::hit()
-        };
-        let status = status.with_ttl(response.terms.lifetime, age);
-        self.client
-            .stored(response, age, asked.is_head, &self.plan, status)
-    }
-
-    fn found(&self, asked: &Asked, seen: &Seen, status: CacheStatus) -> Response<CacheBody<B>> {
-        // Another request's answer, stored while this one was on its way.
-        if seen.source != Source::Loader {
-            return self.hit(asked, seen);
-        }
-        let Some(response) = seen.response() else {
-            return gateway(StatusCode::INTERNAL_SERVER_ERROR, &self.plan, status);
-        };
-        let age = response.age(seen.since_stored);
-        let status = status.with_ttl(response.terms.lifetime, age);
-        self.client
-            .stored(response, age, asked.is_head, &self.plan, status)
-    }
-
-    /// A stale response in place of an error (RFC 5861), where one may be served.
-    fn stand_in(&self, asked: &Asked, seen: Option<&Seen>) -> Option<Response<CacheBody<B>>> {
-        let seen = seen?;
-        let (response, held) = (seen.response()?, seen.held()?);
-        if !serving::stands_in(held, &asked.wish) {
-            return None;
-        }
-        let status = CacheStatus {
-            detail: Some("stale-if-error"),
-            ..CacheStatus::forwarded(Forward::Stale)
-        };
-        let status = status.with_ttl(response.terms.lifetime, held.age);
-        Some(
-            self.client
-                .stored(response, held.age, asked.is_head, &self.plan, status),
-        )
     }
 }
 
@@ -457,19 +381,6 @@ enum Fetched<B, E> {
     /// What is stored now.
     Found(Found<Stored>),
     Failed(LoadError<FetchError>),
-}
-
-/// Takes a key off the list of those that are being refreshed.
-struct Refreshing {
-    plan: Arc<Plan>,
-    id: (Option<String>, String),
-}
-
-impl Drop for Refreshing {
-    fn drop(&mut self) {
-        let refreshing: &mut HashSet<_> = &mut self.plan.refreshing.lock();
-        refreshing.remove(&self.id);
-    }
 }
 
 fn miss(vary: bool) -> Forward {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderName, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, Entry, HeaderName, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, response};
 use http_body::Body;
 use parking_lot::Mutex;
@@ -69,7 +69,7 @@ pub(super) struct Fetch<S, A, B, E> {
     pub(super) tags: Vec<String>,
     pub(super) varies: Option<Varies>,
     /// What is stored.
-    pub(super) known: Option<Arc<Stored>>,
+    pub(super) known: Option<Arc<StoredResponse>>,
     /// Whether that is fresh, and only this client does not want it.
     pub(super) is_fresh: bool,
     /// Whether that may be served in place of an error.
@@ -113,10 +113,7 @@ where
         // It is taken once: by this loader, or by its caller after the flight.
         let (mut service, mut request) = taken.ok_or(FetchError::Service)?;
         let known = self.known.clone();
-        let known = match known.as_deref() {
-            Some(Stored::Response(response)) if self.plan.validates() => Some(response),
-            _ => None,
-        };
+        let known = known.as_deref().filter(|_| self.plan.validates());
         *request.method_mut() = Method::GET;
         let asked = validation::ask(request.headers_mut(), known.map(|known| &known.headers.0));
         let sent = self.plan.clock.now();
@@ -221,7 +218,7 @@ where
         self.tell(|this| {
             let is_known = says.is_some() || hint.exact().is_some();
             let status = CacheStatus {
-                stored: is_known,
+                stored: is_known && this.plan.stores(),
                 ..this.status(code)
             };
             let mut response = Response::from_parts(parts, for_client);
@@ -281,7 +278,10 @@ where
         exchange: Exchange,
     ) -> Result<Loaded<Stored>, FetchError> {
         // One user's cookie is not another's.
-        not_modified.remove(SET_COOKIE);
+        let cookies: Vec<_> = match not_modified.entry(SET_COOKIE) {
+            Entry::Occupied(cookies) => cookies.remove_entry_mult().1.collect(),
+            Entry::Vacant(_) => Vec::new(),
+        };
         date_it(&mut not_modified, exchange.received);
         let age = not_modified.get(http::header::AGE).cloned();
         let mut parts = Response::new(()).into_parts().0;
@@ -299,28 +299,37 @@ where
             body: known.body.clone(),
             terms,
         };
+        let answer = |this: &Self, response: &StoredResponse, status| {
+            let age = response.terms.initial_age;
+            let mut answer = this.client.stored(response, age, false, &this.plan, status);
+            for cookie in cookies.iter().cloned() {
+                answer.headers_mut().append(SET_COOKIE, cookie);
+            }
+            Ok(answer)
+        };
+        let status = self.status(StatusCode::NOT_MODIFIED);
         match verdict {
             Ok((terms, left_out)) => {
                 for name in left_out {
                     parts.headers.remove(name);
                 }
                 let (ttl, stale) = times(&terms);
-                let stored = Stored::Response(response(terms, parts.headers));
-                Ok(Loaded::new(stored).ttl(ttl).stale(stale))
+                let response = Arc::new(response(terms, parts.headers));
+                if !cookies.is_empty() {
+                    self.tell(|this| answer(this, &response, status));
+                }
+                Ok(Loaded::new(Stored::Response(response))
+                    .ttl(ttl)
+                    .stale(stale))
             }
             // Who asked gets it, and nobody else: neither those who wait, nor who comes after.
             Err(refusal) => {
                 let response = response(known.terms.clone(), parts.headers);
-                self.tell(|this| {
-                    let status = CacheStatus {
-                        detail: Some(refusal.as_str()),
-                        ..this.status(StatusCode::NOT_MODIFIED)
-                    };
-                    let age = response.terms.initial_age;
-                    Ok(this
-                        .client
-                        .stored(&response, age, false, &this.plan, status))
-                });
+                let status = CacheStatus {
+                    detail: Some(refusal.as_str()),
+                    ..status
+                };
+                self.tell(|this| answer(this, &response, status));
                 Err(FetchError::NotShared)
             }
         }
@@ -338,7 +347,7 @@ where
             .into_iter()
             .filter(|field| !in_key.contains(field))
             .collect();
-        let stored = Stored::Response(response);
+        let stored = Stored::Response(Arc::new(response));
         match &self.varies {
             // Its key tells apart all that it asks for.
             Some(index) if fields.iter().all(|field| index.fields.0.contains(field)) => {

@@ -10,12 +10,16 @@ use url::form_urlencoded;
 use super::rules::vary;
 use super::stored::Varies;
 
-/// The URL that a request is for: scheme, host in lower case, path and query as they were sent.
+/// The URL that a request is for: scheme, host in lower case and without the scheme's own port, path and
+/// query as they were sent.
 pub(super) fn url(request: &Parts) -> String {
     let uri = uri(request);
     let scheme = uri.scheme_str().unwrap_or("http");
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    format!("{scheme}://{}{path}", host(request))
+    let host = host(request);
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    let host = host.strip_suffix(port).unwrap_or(&host);
+    format!("{scheme}://{host}{path}")
 }
 
 fn host(request: &Parts) -> String {
@@ -209,7 +213,9 @@ mod tests {
         assert_ne!(ours.0, theirs.0);
         assert_ne!(ours.1, theirs.1);
         assert_ne!(of("a?", "/").0, of("a%3f", "/").0);
-        assert_eq!(of("[::1]:80", "/").0, "http://[::1]:80/");
+        assert_eq!(of("[::1]:80", "/").0, "http://[::1]/");
+        assert_eq!(of("a.example:81", "/").0, "http://a.example:81/");
+        assert_eq!(of("", "https://a.example:443/").0, "https://a.example/");
         let bytes = |host: &[u8]| {
             let request = Request::get("/").header("host", host).body(()).unwrap();
             url(&request.into_parts().0)

@@ -75,6 +75,7 @@
 pub mod axum;
 mod body;
 mod builder;
+mod change;
 mod exchange;
 mod fetch;
 mod key;
@@ -82,6 +83,7 @@ mod plan;
 mod respond;
 mod rules;
 mod seen;
+mod serve;
 mod service;
 mod stored;
 

@@ -179,6 +179,11 @@ impl Plan {
         matches!(self.mode, Mode::Standard(_))
     }
 
+    /// Whether anything is stored at all: the larder may be switched off.
+    pub(super) fn stores(&self) -> bool {
+        self.cache.is_enabled()
+    }
+
     /// The fields of a request that its key has already.
     pub(super) fn key_fields(&self) -> &[HeaderName] {
         match &self.mode {
@@ -223,7 +228,8 @@ impl Application {
         if Nominated::by(headers) == Nominated::All {
             return Err(Refusal::VariesOnAll);
         }
-        if headers.contains_key(SET_COOKIE) && !self.set_cookie {
+        let left_out = storing::left_out(&directives);
+        if headers.contains_key(SET_COOKIE) && !self.set_cookie && !left_out.contains(&SET_COOKIE) {
             return Err(Refusal::SetCookie);
         }
         if self.ttl.is_zero() {
@@ -236,7 +242,7 @@ impl Application {
             keep: self.stale.max(self.stale_while_revalidate),
             ..Terms::default()
         };
-        Ok((terms, Vec::new()))
+        Ok((terms, left_out))
     }
 }
 

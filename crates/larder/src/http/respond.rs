@@ -104,15 +104,6 @@ pub(super) fn through<B>(
     response
 }
 
-/// In place of an answer that the service did not give.
-pub(super) fn gateway<B>(
-    code: StatusCode,
-    plan: &Plan,
-    status: CacheStatus,
-) -> Response<CacheBody<B>> {
-    own(code, plan, status)
-}
-
 /// A response without a body, of the cache's own making.
 pub(super) fn own<B>(code: StatusCode, plan: &Plan, status: CacheStatus) -> Response<CacheBody<B>> {
     let mut headers = HeaderMap::new();

@@ -1,6 +1,6 @@
 //! What a cache of HTTP responses holds.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -16,7 +16,7 @@ pub(super) const SCHEMA: u32 = 1;
 /// What lies under a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stored {
-    Response(StoredResponse),
+    Response(#[serde(with = "shared")] Arc<StoredResponse>),
     /// The responses lie under keys of their own, since they vary.
     Varies(Varies),
     /// What came last was not to be stored: requests need not wait for each other (hit-for-miss).
@@ -32,9 +32,26 @@ pub(crate) struct StoredResponse {
     pub(super) terms: Terms,
 }
 
-impl StoredResponse {
-    pub(super) fn age(&self, since_stored: Duration) -> Duration {
-        self.terms.initial_age + since_stored
+/// A value behind an `Arc`, written as the value itself.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T, S>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Serialize,
+        S: Serializer,
+    {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Arc<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(deserializer).map(Arc::new)
     }
 }
 
@@ -135,6 +152,8 @@ impl TryFrom<Vec<String>> for Names {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::wire::Codec;
 
@@ -143,7 +162,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("link", HeaderValue::from_static("<a>"));
         headers.append("link", HeaderValue::from_bytes(b"\xff").unwrap());
-        let stored = Stored::Response(StoredResponse {
+        let stored = Stored::Response(Arc::new(StoredResponse {
             status: Status(StatusCode::from_u16(299).unwrap()),
             headers: Fields(headers.clone()),
             body: Bytes::from_static(&[0, 255, 10]),
@@ -151,15 +170,15 @@ mod tests {
                 lifetime: Duration::from_millis(1_500),
                 ..Terms::default()
             },
-        });
+        }));
         let mut bytes = Vec::new();
         Codec::Postcard.encode(&stored, &mut bytes).unwrap();
         let Stored::Response(back) = Codec::Postcard.decode(&bytes).unwrap() else {
             panic!()
         };
         assert_eq!(
-            (back.headers.0, &back.body[..]),
-            (headers, &[0, 255, 10][..])
+            (&back.headers.0, &back.body[..]),
+            (&headers, &[0, 255, 10][..])
         );
         assert_eq!(
             (back.status.0.as_u16(), back.terms.lifetime),

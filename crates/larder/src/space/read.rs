@@ -49,15 +49,45 @@ where
         }
         self.sampling.saw(at.hash64());
         let _pass = self.shared.enter()?;
-        let look = match self.stored_key(&at) {
+        let look = self.look_beyond(&at, &call).await;
+        self.answer(&at, look, wanted, &call)
+    }
+
+    /// The same, also stale, for who judges by itself what it is worth: nothing is counted.
+    #[cfg(feature = "http")]
+    pub(crate) async fn peek<Q>(
+        self: &Arc<Self>,
+        at: NearRef<'_, Q>,
+        call: Call,
+    ) -> Result<Found<V>, Miss>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(stored) = self.near_again(&at) {
+            return Ok(found(&stored, Source::Near, Freshness::Fresh, self.now()));
+        }
+        let Some(_pass) = self.shared.enter() else {
+            return Err(Miss::Absent);
+        };
+        let look = self.look_beyond(&at, &call).await;
+        self.taken(look, Wanted::AlsoStale, &call)
+    }
+
+    /// What is there beyond a near hit.
+    async fn look_beyond<Q>(&self, at: &NearRef<'_, Q>, call: &Call) -> Look<V>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.stored_key(at) {
             Ok(key) => {
                 let proof = self.proof(&key);
                 let deadline = self.shared.deadline();
-                self.look(&at, &key, proof, &call, deadline).await
+                self.look(at, &key, proof, call, deadline).await
             }
             Err(_) => Look::missed(Miss::InvalidKey, false),
-        };
-        self.answer(&at, look, wanted, &call)
+        }
     }
 
     /// What a call without a loader gets, counted.
@@ -72,13 +102,29 @@ where
         K: Borrow<Q>,
         Q: CacheKey + ToOwned<Owned = K> + ?Sized,
     {
-        let (stale, why) = match look {
-            Look::Fresh { found, stored, .. } => {
-                self.count(at.tenant, |counters| counters.remote_hits.up());
-                self.slide(at, call, stored);
-                return Some(found);
+        if let Look::Fresh { found, stored, .. } = look {
+            self.count(at.tenant, |counters| counters.remote_hits.up());
+            self.slide(at, call, stored);
+            return Some(found);
+        }
+        match self.taken(look, wanted, call) {
+            Ok(found) => {
+                let source = found.outcome.source;
+                self.count(at.tenant, |counters| counters.served_stale(source));
+                Some(found)
             }
-            Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Absent),
+            Err(why) => {
+                self.count(at.tenant, |counters| counters.missed(why));
+                None
+            }
+        }
+    }
+
+    /// What a call takes of what was found, or why it misses.
+    fn taken(&self, look: Look<V>, wanted: Wanted, call: &Call) -> Result<Found<V>, Miss> {
+        let (stale, why) = match look {
+            Look::Fresh { found, .. } => return Ok(found),
+            Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Expired),
             Look::Suspect(found) => (Some(found), Miss::RemoteUnavailable),
             Look::Unreached(kept) => {
                 let found = kept.and_then(|kept| kept.at(self.now()));
@@ -87,14 +133,7 @@ where
             Look::Missed { why, .. } => (None, why),
         };
         let takes = |found: &Found<V>| wanted == Wanted::AlsoStale && call.takes(&found.outcome);
-        let stale = stale.filter(takes);
-        match &stale {
-            Some(found) => self.count(at.tenant, |counters| {
-                counters.served_stale(found.outcome.source);
-            }),
-            None => self.count(at.tenant, |counters| counters.missed(why)),
-        }
-        stale
+        stale.filter(takes).ok_or(why)
     }
 
     /// What the near tier still holds past a hit, and what the server holds. Counts nothing.

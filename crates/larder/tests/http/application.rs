@@ -110,6 +110,22 @@ async fn a_handler_may_say_no() {
 }
 
 #[tokio::test]
+async fn a_handler_may_keep_fields_from_others() {
+    let world = route(|route| route).await;
+    let headers = "cache-control: no-cache=\"set-cookie, x-a\"\nset-cookie: a=1\nx-a: 1\nx-b: 2";
+    world.origin.answers(200, headers, "x");
+    let first = world.get("/").await;
+    assert_eq!(
+        (first.header("x-a"), first.header("set-cookie")),
+        ("1", "a=1")
+    );
+    let second = world.get("/").await;
+    assert!(second.is_hit(), "{second:?}");
+    let fields = ["x-a", "set-cookie", "x-b"].map(|name| second.header(name));
+    assert_eq!(fields, ["", "", "2"]);
+}
+
+#[tokio::test]
 async fn the_key_is_of_the_parts_that_were_chosen() {
     let world = route(|route| {
         route
@@ -225,6 +241,7 @@ async fn a_disabled_larder_lets_everything_through() {
     for times in 1..4 {
         let answer = world.get("/").await;
         assert_eq!((&*answer.body, answer.header("x-a")), ("hello", "1"));
+        assert!(!answer.cache_status().contains("stored"), "{answer:?}");
         assert_eq!(world.origin.times(), times);
     }
 }

@@ -20,6 +20,18 @@ async fn filled() -> World {
 }
 
 #[tokio::test]
+async fn the_schemes_own_port_is_no_other_origin() {
+    let world = World::standard().await;
+    world.origin.answers(200, "cache-control: max-age=60", "x");
+    let host = "host: a.example:80";
+    world.get_with("/item", host).await;
+    assert!(world.get_with("/item", "").await.is_hit());
+    world.origin.answers(200, "location: /item", "");
+    world.send("POST", "/list", host).await;
+    assert!(!world.get_with("/item", host).await.is_hit());
+}
+
+#[tokio::test]
 async fn an_unsafe_method_invalidates_its_url() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "FROB"] {
         let world = filled().await;

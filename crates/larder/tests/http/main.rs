@@ -9,6 +9,7 @@ mod application;
 mod axum_helpers;
 mod bodies;
 mod coalescing;
+mod counting;
 mod faults;
 mod invalidation;
 mod origin;

@@ -214,3 +214,28 @@ async fn a_304_that_is_not_believed_costs_one_request() {
     assert_eq!(world.get("/").await.status, StatusCode::BAD_GATEWAY);
     assert_eq!(world.get("/").await.body, "x");
 }
+
+#[tokio::test]
+async fn a_cookie_of_a_304_is_its_clients_alone() {
+    let world = tagged("").await;
+    world.get("/").await;
+    world.advance(11);
+    world.origin.answers(
+        304,
+        "etag: \"a\"\ncache-control: max-age=60\nset-cookie: a=1\nset-cookie: b=2",
+        "",
+    );
+    let first = world.get("/").await;
+    let cookies = first.headers.get_all("set-cookie").iter();
+    let cookies: Vec<_> = cookies.map(|cookie| cookie.to_str().unwrap()).collect();
+    assert_eq!(
+        (first.status.as_u16(), cookies),
+        (200, vec!["a=1", "b=2"]),
+        "{first:?}"
+    );
+    let second = world.get("/").await;
+    assert!(
+        second.is_hit() && !second.headers.contains_key("set-cookie"),
+        "{second:?}"
+    );
+}

@@ -76,12 +76,12 @@ async fn concurrent_requests_in_both_are_one_of_the_origin(kind: Kind) {
     let mut asked = vec![ask(&here)];
     eventually("the origin is asked", async || origin.times() == 1).await;
     asked.extend((0..10).map(|at| ask(if at % 2 == 0 { &here } else { &there })));
-    // A lease's waiters have asked the server when it counts their misses.
-    let missed = async || {
+    let waits = async || {
         let health = place.there.health().await;
-        health.caches.iter().any(|cache| cache.stats.misses() > 0)
+        let mut caches = health.caches.iter();
+        caches.any(|cache| cache.stats.leases_awaited > 0)
     };
-    eventually("the other process has looked", missed).await;
+    eventually("the other process waits for the load", waits).await;
     gate.add_permits(20);
     for each in asked {
         assert_eq!(soon("an answer", each).await.unwrap(), "x");

@@ -177,7 +177,7 @@ pub(crate) fn judge(
 
 /// The fields that must not be served without asking the origin, or only to one user. They are not
 /// stored, and then the rest may be served.
-fn left_out(directives: &Directives) -> Vec<HeaderName> {
+pub(crate) fn left_out(directives: &Directives) -> Vec<HeaderName> {
     let reaches = [&directives.no_cache, &directives.private]
         .into_iter()
         .flatten();
