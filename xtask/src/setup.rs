@@ -17,7 +17,7 @@ const BACKPORTS_LIST: &str = "/etc/apt/sources.list.d/larder-backports.list";
 pub(crate) fn run() -> Result<(), Failure> {
     let missing: Vec<Program> = Program::ALL
         .into_iter()
-        .filter(|program| !program.is_installed())
+        .filter(|program| program.find().is_none())
         .collect();
     if !missing.is_empty() {
         install(&missing)?;
@@ -26,10 +26,15 @@ pub(crate) fn run() -> Result<(), Failure> {
         let server = Server::start(kind)?;
         println!("{}: {}", kind.program(), server.version());
     }
-    let mut prometheus = Command::new(Program::PROMETHEUS.binary());
-    prometheus.arg("--version");
-    let version = read(prometheus)?;
-    println!("{}", version.lines().next().unwrap_or_default());
+    for (program, argument) in [(Program::PROMETHEUS, "--version"), (Program::NGINX, "-v")] {
+        let path = program.find().ok_or_else(|| by_hand(&[program]))?;
+        let mut asked = Command::new(path);
+        asked.arg(argument);
+        // nginx says it on its stderr, which is shown as it is.
+        if let Some(version) = read(asked)?.lines().next() {
+            println!("{version}");
+        }
+    }
     Ok(())
 }
 
@@ -57,13 +62,13 @@ fn install(missing: &[Program]) -> Result<(), Failure> {
 fn by_hand(missing: &[Program]) -> Failure {
     let programs: Vec<_> = missing.iter().map(|program| program.binary()).collect();
     Failure::new(format!(
-        "the tests start real servers, and PATH has no {}. Install Valkey 8, Redis 7 and Prometheus 2 or later:
-  Debian 13 and later: apt-get install valkey-server redis-server prometheus
+        "the tests start real servers, and there is no {} on PATH. Install Valkey 8, Redis 7, Prometheus 2 and nginx 1.18 or later:
+  Debian 13 and later: apt-get install valkey-server redis-server prometheus nginx
   Debian 12:           the same, valkey-server from bookworm-backports
-  Fedora:              dnf install valkey redis /usr/bin/prometheus
-  macOS:               brew install valkey redis prometheus
+  Fedora:              dnf install valkey redis nginx /usr/bin/prometheus
+  macOS:               brew install valkey redis prometheus nginx
 On Debian, `cargo xtask setup` does it for root, or with a sudo that asks for no password.",
-        programs.join(" and no ")
+        programs.join(", no ")
     ))
 }
 

@@ -14,6 +14,28 @@ pub(crate) fn run() -> Result<(), Failure> {
     suite.end(outcome)
 }
 
+/// The benches; of the near tier's many subjects and cases a few.
+const BENCHES: [&[&str]; 12] = [
+    &[
+        "near",
+        "--cases",
+        "string/zipf",
+        "--subjects",
+        "larder,quick_cache",
+    ],
+    &["macros"],
+    &["remote"],
+    &["batch"],
+    &["stampede"],
+    &["fence"],
+    &["outage"],
+    &["clear"],
+    &["tenants"],
+    &["bounded"],
+    &["policies"],
+    &["http"],
+];
+
 /// Cheap steps first. Steps that build the same selection follow each other.
 fn steps(suite: &mut Suite) -> Result<(), Failure> {
     suite.step("setup", setup::run)?;
@@ -38,20 +60,11 @@ fn steps(suite: &mut Suite) -> Result<(), Failure> {
         cargo(&["test", "--doc", "--workspace", "--all-features"]),
     )?;
     examples::run(suite)?;
-    for bench in [
-        "batch", "stampede", "fence", "outage", "clear", "tenants", "bounded", "policies",
-    ] {
+    for bench in BENCHES {
         // Whether they hold, and not how fast: that is for the release build, on a quiet machine.
-        suite.step(&format!("bench {bench}, briefly"), || {
-            show(cargo(&[
-                "run",
-                "--quiet",
-                "--package",
-                "larder-bench",
-                "--",
-                bench,
-                "--short",
-            ]))
+        suite.step(&format!("bench {}, briefly", bench[0]), || {
+            let run = ["run", "--quiet", "--package", "larder-bench", "--"];
+            show(cargo(&[&run[..], bench, &["--short"]].concat()))
         })?;
     }
     features::run(suite)?;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A program that tests start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,10 +22,13 @@ impl Program {
     /// `prometheus`.
     pub const PROMETHEUS: Self = Self { name: "prometheus" };
 
-    /// Every program.
-    pub const ALL: [Self; 3] = [Self::VALKEY, Self::REDIS, Self::PROMETHEUS];
+    /// `nginx`.
+    pub const NGINX: Self = Self { name: "nginx" };
 
-    /// The program, as found on `PATH`.
+    /// Every program.
+    pub const ALL: [Self; 4] = [Self::VALKEY, Self::REDIS, Self::PROMETHEUS, Self::NGINX];
+
+    /// What the program is called.
     pub const fn binary(self) -> &'static str {
         self.name
     }
@@ -35,11 +39,12 @@ impl Program {
         self.name
     }
 
-    /// Whether the program is on `PATH`.
-    pub fn is_installed(self) -> bool {
-        env::var_os("PATH").is_some_and(|path| {
-            env::split_paths(&path).any(|folder| folder.join(self.binary()).is_file())
-        })
+    /// Where the program is: on `PATH`, or with those of the system's own, which `PATH` often lacks.
+    pub fn find(self) -> Option<PathBuf> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
+        let mut all = folders.map(|folder| folder.join(self.binary()));
+        all.find(|program| program.is_file())
     }
 }
 

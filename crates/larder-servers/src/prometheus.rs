@@ -35,11 +35,11 @@ impl Prometheus {
     /// # Errors
     /// Where it is not installed, or not ready within 30 seconds.
     pub fn scraping(target: SocketAddr) -> Result<Self, ServerError> {
-        if !Program::PROMETHEUS.is_installed() {
+        let Some(program) = Program::PROMETHEUS.find() else {
             return Err(ServerError::Missing {
                 program: Program::PROMETHEUS,
             });
-        }
+        };
         let port = Port::reserve()?;
         let name = format!("larder-prometheus-{}-{:x}", std::process::id(), random());
         let folder = std::env::temp_dir().join(name);
@@ -52,7 +52,7 @@ impl Prometheus {
         let (stdout, stderr) =
             prepare().map_err(ServerError::io(format!("prepare {}", folder.display())))?;
         let listen = format!("--web.listen-address=127.0.0.1:{}", port.number());
-        let mut command = Command::new(Program::PROMETHEUS.binary());
+        let mut command = Command::new(program);
         command
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
             .arg(listen)

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use larder_servers::Program;
 
 use super::client::Connection;
 use super::{Subject, service};
@@ -107,7 +109,9 @@ http {{
     );
     let file = running.folder.join("nginx.conf");
     fs::write(&file, config)?;
-    let child = Command::new(nginx()?)
+    let program = Program::NGINX.find();
+    let program = program.ok_or("nginx is needed: `cargo xtask setup` installs it")?;
+    let child = Command::new(program)
         .arg("-p")
         .arg(&running.folder)
         .arg("-c")
@@ -116,15 +120,6 @@ http {{
         .spawn()?;
     running.children.push(child);
     Ok(address)
-}
-
-/// Where nginx is: named by `NGINX`, or where Debian's package has it.
-fn nginx() -> Result<PathBuf, Failure> {
-    let named = std::env::var_os("NGINX").map(PathBuf::from);
-    let usual = ["/usr/sbin/nginx", "/usr/bin/nginx"].map(|path| Path::new(path).to_owned());
-    let mut all = named.into_iter().chain(usual);
-    all.find(|path| path.is_file())
-        .ok_or_else(|| "nginx is needed: apt-get install nginx-light, or name it by NGINX".into())
 }
 
 /// Waits until it answers, and does so from its cache.
