@@ -27,10 +27,6 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
             "cannot be said for a batch: each element of the list is a key",
         ),
         (
-            "tags",
-            "cannot be said for a batch, whose values are stored one by one: use a function of one key",
-        ),
-        (
             "spawn",
             "is not for a batch: its load runs in its caller's task",
         ),
@@ -142,6 +138,18 @@ fn item(cached: &Cached) -> (TokenStream, TokenStream) {
     (item, inner)
 }
 
+/// What tells a value's own tags.
+fn tags(cached: &Cached, item: &TokenStream, inner: &TokenStream) -> TokenStream {
+    let private = cached.private();
+    match cached.options.value("tags") {
+        Some(Expr::Closure(tags)) => {
+            let value = quote!(<#item as #private::Held<#inner>>::Value);
+            quote_spanned!(tags.span()=> #private::tags_by::<#value, _>(#tags))
+        }
+        _ => quote!(#private::no_tags),
+    }
+}
+
 fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let item_fn = &cached.function.item;
     let (attributes, visibility) = (&item_fn.attrs, &item_fn.vis);
@@ -164,6 +172,7 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     )?;
     let with = cached.with(Stage::Hit)?;
     let condition = cached.condition(&quote!(break '__cached));
+    let tags = tags(cached, &item, &inner);
     // Called once for what is missing, and again for what another call did not bring: so each call has
     // arguments of its own.
     let mut copies = TokenStream::new();
@@ -216,10 +225,11 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
                     ::core::iter::Iterator::cloned(::core::iter::IntoIterator::into_iter(#listed)),
                 );
                 let __with = #with;
-                let __found = ::std::boxed::Box::pin(#private::load_many::<_, _, #error, _, _, #sharing>(
+                let __found = ::std::boxed::Box::pin(#private::load_many::<_, _, #error, _, _, _, #sharing>(
                     __cache,
                     &__keys,
                     &__with,
+                    #tags,
                     |__missing| {
                         #copies
                         async move {

@@ -2,8 +2,8 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::Result;
 use syn::spanned::Spanned as _;
+use syn::{Expr, Result};
 
 use crate::cached::{Cached, Source};
 use crate::function::Argument;
@@ -38,7 +38,8 @@ impl Cached {
                 None => {}
             }
         }
-        if let Some(tags) = options.value("tags") {
+        let of_each = |tags: &&Expr| options.has("batch") && matches!(tags, Expr::Closure(_));
+        if let Some(tags) = options.value("tags").filter(|tags| !of_each(tags)) {
             let tags = strings(tags, &self.function, &self.larder)?;
             fields.extend(quote!(tags: #tags,));
         }

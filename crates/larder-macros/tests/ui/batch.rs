@@ -15,8 +15,8 @@ async fn other_argument(ids: Vec<u64>, team: u64) -> Result<HashMap<u64, u64>, B
     Ok(HashMap::new())
 }
 
-#[larder::cached(batch = ids, tags = ["all"])]
-async fn tags(ids: Vec<u64>) -> Result<HashMap<u64, u64>, Box<dyn std::error::Error + Send + Sync>> {
+#[larder::cached(batch = ids, refresh = 0.8)]
+async fn refresh(ids: Vec<u64>) -> Result<HashMap<u64, u64>, Box<dyn std::error::Error + Send + Sync>> {
     Ok(HashMap::new())
 }
 

@@ -71,19 +71,35 @@ where
     brought.into_iter().map(pair).collect()
 }
 
+/// The tags of a value, as the attribute says them.
+pub fn tags_by<V, I>(tags: impl Fn(&V) -> I) -> impl Fn(&V) -> Vec<String>
+where
+    I: IntoIterator,
+    I::Item: ToString,
+{
+    move |value| tags(value).into_iter().map(|tag| tag.to_string()).collect()
+}
+
+/// None of a value's own.
+pub fn no_tags<V>(_: &V) -> Vec<String> {
+    Vec::new()
+}
+
 /// The values under `keys`, in their order; `function` is called for those that are missing.
 ///
 /// # Errors
 /// The function's own, or what its type makes of the load's failure.
-pub async fn load_many<K, V, E, L, F, const SHARING: u8>(
+pub async fn load_many<K, V, E, T, L, F, const SHARING: u8>(
     cache: &Cache<K, V>,
     keys: &[K],
     with: &With,
+    tags: T,
     mut function: L,
 ) -> Result<Vec<(K, Arc<V>)>, E>
 where
     K: CacheKey + Clone + 'static,
     V: CacheValue,
+    T: Fn(&V) -> Vec<String>,
     L: FnMut(Vec<K>) -> F,
     F: Future<Output = Result<Vec<(K, Arc<V>)>, E>>,
     E: TakesFailure<SHARING> + Display + Send + Sync + 'static,
@@ -92,7 +108,10 @@ where
         let loading = function(missing);
         async {
             let brought = loading.await?.into_iter();
-            let brought = brought.map(|(key, value)| (key, with.timed(value)));
+            let brought = brought.map(|(key, value)| {
+                let tags = tags(&value);
+                (key, with.timed(value).tags(with.tags.iter().chain(&tags)))
+            });
             Ok(brought.collect::<Vec<_>>())
         }
     };

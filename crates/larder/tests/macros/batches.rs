@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use larder::{Cache, cached};
+use larder::{Cache, cached, invalidates};
 use parking_lot::Mutex;
 
 use crate::{Counter, DbError, User, installed};
@@ -81,4 +81,48 @@ async fn lists_and_maps_of_all_kinds_come_back_in_order() {
         sorted(vec![2, 1]).await.unwrap(),
         BTreeMap::from([(1, 2), (2, 4)])
     );
+}
+
+/// A number, and what it is a multiple of.
+#[cached(batch = ids, tags = |number| [format!("tens:{}", number / 10)])]
+async fn numbers(ids: &[u64]) -> Result<HashMap<u64, u64>, DbError> {
+    Ok(ids.iter().map(|id| (*id, *id)).collect())
+}
+
+#[cached(batch = ids, by = |user| user.id, tags = ["team:{team}"], tenant = "{team}", skip(runs))]
+async fn members(runs: &Counter, team: u64, ids: Vec<u64>) -> Result<Vec<User>, DbError> {
+    runs.up();
+    Ok(ids.into_iter().map(|id| User::new(id, "Ann")).collect())
+}
+
+#[invalidates(tags = ["tens:{tens}"])]
+async fn change_tens(tens: u64) -> Result<(), DbError> {
+    Ok(())
+}
+
+#[invalidates(tenant = "{team}", tags = ["team:{team}"])]
+async fn change_team(team: u64) -> Result<(), DbError> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn values_of_a_list_have_tags_of_their_own_and_in_common() {
+    installed().await;
+    numbers(&[1, 12, 15]).await.unwrap();
+    let cache: Cache<u64, u64> = numbers_cache().unwrap();
+    change_tens(1).await.unwrap();
+    assert!(cache.exists(&1).await);
+    assert!(!cache.exists(&12).await && !cache.exists(&15).await);
+
+    let runs = Counter::default();
+    for _ in 0..2 {
+        members(&runs, 7, vec![1, 2]).await.unwrap();
+        members(&runs, 8, vec![1]).await.unwrap();
+    }
+    assert_eq!(runs.get(), 2);
+    change_team(7).await.unwrap();
+    members(&runs, 8, vec![1]).await.unwrap();
+    assert_eq!(runs.get(), 2);
+    members(&runs, 7, vec![1, 2]).await.unwrap();
+    assert_eq!(runs.get(), 3);
 }
