@@ -126,7 +126,7 @@ pub enum Error {
         /// The cache's name.
         name: String,
         /// Why.
-        source: BoundedError,
+        source: Box<BoundedError>,
     },
     /// A value was to have more tags than it may.
     #[error("a value may have at most {max} tags")]
@@ -162,7 +162,7 @@ pub enum Error {
         /// The stored key.
         key: String,
         /// Why.
-        source: RemoteError,
+        source: Box<RemoteError>,
     },
     /// The value cannot be encoded.
     #[error("cannot encode the value for {key}: {source}")]
@@ -215,7 +215,7 @@ pub enum Error {
         /// The stored key.
         key: String,
         /// What went wrong.
-        source: RemoteError,
+        source: Box<RemoteError>,
     },
     /// A call that would wait for the server was made within an async task, where nothing may wait.
     #[error(
@@ -274,4 +274,26 @@ fn tenant_or_each(tenant: Option<&str>) -> String {
         || "the options of each tenant".to_owned(),
         |tenant| format!("tenant {tenant:?}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::LoadError;
+
+    #[test]
+    fn errors_are_small_enough_to_be_returned_by_value() {
+        // From 128 bytes on clippy warns those who return them.
+        assert!(size_of::<Error>() < 128, "{}", size_of::<Error>());
+        assert!(
+            size_of::<RemoteError>() < 128,
+            "{}",
+            size_of::<RemoteError>()
+        );
+        assert!(
+            size_of::<LoadError<u64>>() < 128,
+            "{}",
+            size_of::<LoadError<u64>>()
+        );
+    }
 }

@@ -242,7 +242,7 @@ impl Larder {
             source => Error::Remote {
                 operation: "erase",
                 key: Range::Tenant(tenant.clone()).to_string(),
-                source,
+                source: Box::new(source),
             },
         })
     }

@@ -125,7 +125,7 @@ impl Larder {
         let shared = &self.inner.shared;
         let refused = |source: BoundedError| Error::Bounded {
             name: name.as_str().to_owned(),
-            source,
+            source: Box::new(source),
         };
         let bounds = Bounds::new(&shared.prefix, name, bounded);
         let bounds = Arc::new(bounds.map_err(|error| refused(error.into()))?);

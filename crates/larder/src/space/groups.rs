@@ -91,7 +91,7 @@ impl Shared {
         Err(Error::Pending {
             operation: "invalidate",
             key: scope.key.to_string(),
-            source,
+            source: Box::new(source),
         })
     }
 }

@@ -223,7 +223,7 @@ where
             return Err(Error::Pending {
                 operation,
                 key: key.to_string(),
-                source,
+                source: Box::new(source),
             });
         }
         Err(failed(operation, key, source))
@@ -367,6 +367,6 @@ fn failed(operation: &'static str, key: &StoredKey, source: RemoteError) -> Erro
     Error::Remote {
         operation,
         key: key.to_string(),
-        source,
+        source: Box::new(source),
     }
 }

@@ -82,7 +82,7 @@ impl Run {
             Some(Ended::Failed { range, source }) => Err(Error::Remote {
                 operation: "sweep",
                 key: range,
-                source,
+                source: Box::new(source),
             }),
             Some(Ended::Closed) | None => Err(Error::Closed),
         }

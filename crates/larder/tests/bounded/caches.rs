@@ -298,7 +298,7 @@ async fn other_bounds_are_an_error_that_names_both(place: Place) {
             panic!("{error}");
         };
         assert!(matches!(
-            source,
+            **source,
             BoundedError::Remote(RemoteError::BoundedOtherwise { .. })
         ));
         let says = error.to_string();

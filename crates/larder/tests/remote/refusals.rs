@@ -296,11 +296,10 @@ async fn a_user_who_may_not_write_gets_the_servers_answer(kind: Kind) {
     let larder = larder_with(config(&server).username("app").password("secret")).await;
     let cache = bare(&larder);
     let error = cache.set(&1, "Ann".to_owned()).await.unwrap_err();
-    let Error::Pending {
-        source: RemoteError::Refused { code, .. },
-        ..
-    } = &error
-    else {
+    let Error::Pending { source, .. } = &error else {
+        panic!("{error}");
+    };
+    let RemoteError::Refused { code, .. } = &**source else {
         panic!("{error}");
     };
     // What a script was refused comes as the script's error.
@@ -356,11 +355,10 @@ async fn a_full_server_refuses_writes_and_reads_go_on(kind: Kind) {
         .command(&["CONFIG", "SET", "maxmemory", "1"])
         .unwrap();
     let error = cache.set(&2, "Bob".to_owned()).await.unwrap_err();
-    let Error::Pending {
-        source: RemoteError::Refused { code, .. },
-        ..
-    } = &error
-    else {
+    let Error::Pending { source, .. } = &error else {
+        panic!("{error}");
+    };
+    let RemoteError::Refused { code, .. } = &**source else {
         panic!("{error}");
     };
     assert_eq!(code, "OOM");
