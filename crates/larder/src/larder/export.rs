@@ -41,7 +41,7 @@ impl Larder {
 struct Exported {
     caches: HashMap<String, OfCache>,
     invalidations: Vec<(Invalidated, OneCounter)>,
-    trusted: Gauge,
+    untrusted: OneGauge,
     pending: OneGauge,
 }
 
@@ -57,7 +57,7 @@ impl Exported {
         Self {
             caches: HashMap::new(),
             invalidations: invalidations.into(),
-            trusted: gauge!(names::NEAR_TRUSTED),
+            untrusted: OneGauge::new(gauge!(names::NEAR_UNTRUSTED)),
             pending: OneGauge::new(gauge!(names::PENDING_WRITES)),
         }
     }
@@ -71,8 +71,8 @@ impl Exported {
             Some(_) => shared.watch.health(),
             None => NearTrust::Alone,
         };
-        let is_trusted = !matches!(trust, NearTrust::Untrusted { .. });
-        self.trusted.set(if is_trusted { 1.0 } else { 0.0 });
+        let is_untrusted = matches!(trust, NearTrust::Untrusted { .. });
+        self.untrusted.reach(is_untrusted.into());
         let pending = shared
             .recovery
             .as_ref()

@@ -58,7 +58,7 @@ names! {
     gauge NEAR_BYTES = "larder_near_bytes", Bytes, "Their weight, where the capacity is in bytes";
     gauge NEAR_CAPACITY_ENTRIES = "larder_near_capacity_entries", Count, "The near tier's capacity, where it is in entries";
     gauge NEAR_CAPACITY_BYTES = "larder_near_capacity_bytes", Bytes, "The near tier's capacity, where it is in bytes";
-    gauge NEAR_TRUSTED = "larder_near_trusted", Count, "1 where near entries may be believed, 0 where each is asked for again";
+    gauge NEAR_UNTRUSTED = "larder_near_untrusted", Count, "Larders whose near entries may not be believed, so that each is asked for again";
     gauge PENDING_WRITES = "larder_pending_writes", Count, "Removals that wait for the server";
     histogram LOAD_DURATION = "larder_load_duration_seconds", Seconds, "How long loaders took";
     histogram REMOTE_DURATION = "larder_remote_duration_seconds", Seconds, "How long the server's answers took, by operation";

@@ -162,7 +162,8 @@ async fn answers_and_failures_of_the_server_are_told_by_operation() {
             .await
             .unwrap();
         assert!(value("larder_remote_errors_total", &[r#"operation="get""#]).unwrap() >= 1.0);
-        reaches("larder_near_trusted", &[], 0.0).await;
+        reaches("larder_near_untrusted", &[], 1.0).await;
         larder.close().await;
+        reaches("larder_near_untrusted", &[], 0.0).await;
     }
 }
