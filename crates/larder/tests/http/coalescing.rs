@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::Response;
+use larder::http::HttpCacheLayer;
+use larder::{Clock, Larder};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::common::{eventually, soon};
-use crate::origin::{Answer, World};
+use crate::common::{FaultyRemote, Operation, When, eventually, soon};
+use crate::origin::{Answer, Origin, World};
 
 /// An origin that answers only when it is let.
 fn gated(world: &World, headers: &'static [(&'static str, &'static str)]) -> Arc<Semaphore> {
@@ -184,4 +186,29 @@ async fn a_304_for_one_user_is_nobody_elses() {
     let (alice, bob) = (alice.await.unwrap(), bob.await.unwrap());
     assert_eq!((alice.header("x-user"), &*alice.body), ("alice", "all"));
     assert_eq!(bob.header("x-user"), "bob");
+}
+
+#[tokio::test]
+async fn what_came_between_look_and_fetch_is_not_fetched_again() {
+    let clock = Clock::manual();
+    let server = FaultyRemote::with(clock.clone());
+    let larder = Larder::builder()
+        .remote(server.clone())
+        .clock(clock.clone());
+    let larder = larder.build().await.unwrap();
+    let layer = HttpCacheLayer::standard(&larder).build().unwrap();
+    let world = World::of(larder, clock, &layer, Origin::new());
+    world.origin.answers(200, "cache-control: max-age=60", "x");
+    let looked = server.hold(Operation::Get, When::After);
+    let late = tokio::spawn({
+        let world = world.clone();
+        async move { world.get("/").await }
+    });
+    soon("it has looked", looked.reached()).await;
+    world.get("/").await;
+    eventually("it is stored", async || world.get("/").await.is_hit()).await;
+    looked.release();
+    let late = soon("an answer", late).await.unwrap();
+    assert!(late.is_hit(), "{late:?}");
+    assert_eq!(world.origin.times(), 1);
 }
