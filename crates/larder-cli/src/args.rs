@@ -85,7 +85,7 @@ pub(crate) struct Proxy {
     pub(crate) listen: SocketAddr,
 
     /// Seconds that the origin may take to connect, to begin its answer once it has the request, and for
-    /// each part of it; and the client for each part of a body that it sends
+    /// each part of it; and the client, for each part of a body that it sends or takes
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) timeout: Duration,
 

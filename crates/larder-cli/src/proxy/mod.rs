@@ -19,6 +19,7 @@ use crate::args::Proxy;
 use crate::failure::Failure;
 use origin::OriginClient;
 use rewrite::Rewrite;
+use serve::Limits;
 
 pub(crate) fn run(args: &Proxy) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,7 +62,11 @@ async fn proxy(args: &Proxy) -> Result<(), Failure> {
         }
     );
     let _told = out.flush();
-    serve::serve(listener, service, args.connections.get(), ending).await;
+    let limits = Limits {
+        connections: args.connections.get(),
+        patience: args.timeout,
+    };
+    serve::serve(listener, service, limits, ending).await;
     larder.close().await;
     Ok(())
 }

@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
 use super::say;
@@ -48,11 +49,20 @@ pub(super) fn ending() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Serves at most `most` connections at once, until `ending`, and then until what is under way has ended.
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How many connections are served at once.
+    pub(super) connections: usize,
+    /// How long a client may take nothing of an answer that is there. It has a seat meanwhile.
+    pub(super) patience: Duration,
+}
+
+/// Serves until `ending`, and then until what is under way has ended.
 pub(super) async fn serve<S, B>(
     listener: TcpListener,
     service: S,
-    most: usize,
+    limits: Limits,
     ending: impl Future<Output = ()>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
@@ -62,7 +72,7 @@ pub(super) async fn serve<S, B>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let graceful = GracefulShutdown::new();
-    let seats = Arc::new(Semaphore::new(most));
+    let seats = Arc::new(Semaphore::new(limits.connections));
     let mut ending = std::pin::pin!(ending);
     loop {
         // Those beyond wait in the system's queue, and are refused there when it is full.
@@ -84,11 +94,13 @@ pub(super) async fn serve<S, B>(
             }
         };
         let _small_packets_go_at_once = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.patience));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .serve_connection(
-                TokioIo::new(stream),
+                TokioIo::new(Box::pin(stream)),
                 TowerToHyperService::new(service.clone()),
             );
         let connection = graceful.watch(connection);

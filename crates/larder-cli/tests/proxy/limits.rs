@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::{Answer, Origin, Proxy};
+use crate::{Answer, Origin, Proxy, eventually};
 
 /// An origin that answers once it has five bytes of a body.
 fn reader() -> String {
@@ -60,4 +60,20 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     drop(first);
     second.set_read_timeout(Some(crate::BOUND)).unwrap();
     assert_eq!(Answer::read(&mut second).status(), 200);
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_its_answer_leaves_its_seat() {
+    let origin = Origin::start();
+    // More than what lies on the way.
+    origin.answers("", &"x".repeat(30_000_000));
+    let args = ["--connections", "1", "--timeout", "0.5"];
+    let proxy = Proxy::start(&origin.url(), &args, &[]);
+    let mut idle = proxy.connect();
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    eventually("the origin is asked", || origin.times() == 1);
+    origin.answers("", "here");
+    assert_eq!(proxy.get("/other").body, "here");
+    drop(idle);
 }
