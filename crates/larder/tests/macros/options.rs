@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::{Clock, Config, Freshness, Larder, Refresh, StaleReason, cached};
+use larder::{CacheBuilder, Clock, Config, Freshness, Larder, Refresh, StaleReason, cached};
 
 use crate::common::{eventually, secs};
 use crate::{Counter, DbError};
@@ -188,7 +188,7 @@ async fn what_a_cache_keeps_and_how_long_is_for_the_function_to_say() {
     async fn by_value(larder: &Larder, left: u64) -> u64 {
         left
     }
-    #[cached(larder = larder, ttl = "100s", options = |cache| cache.sliding(), skip(id, runs))]
+    #[cached(larder = larder, ttl = "100s", options = CacheBuilder::sliding, skip(id, runs))]
     async fn once(larder: &Larder, runs: &Counter, id: u64) -> u64 {
         runs.up();
         id
