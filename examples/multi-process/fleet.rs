@@ -16,7 +16,7 @@ use crate::process::Order;
 /// The argument that makes this program one of its own processes.
 pub(crate) const PROCESS: &str = "--process";
 /// No answer takes so long, unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) struct Process {
     pub(crate) number: usize,

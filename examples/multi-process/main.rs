@@ -27,9 +27,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use larder::{Larder, RemoteState};
+use tokio::time::timeout;
 
 use database::{Client, Database};
-use fleet::{PROCESS, Process, all};
+use fleet::{PATIENCE, PROCESS, Process, all};
 use print::{price, row};
 use process::{Hits, Order, Price};
 
@@ -182,7 +183,7 @@ impl Show {
         for process in &mut self.fleet {
             process.send(&ask(TEA, 1)).await?;
         }
-        let loading = self.database.next_asker(before).await?;
+        let loading = timeout(PATIENCE, self.database.next_asker(before)).await??;
         let killed = self
             .fleet
             .iter()
