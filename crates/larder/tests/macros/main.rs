@@ -21,6 +21,8 @@ mod forms;
 mod global;
 mod keys;
 mod options;
+#[cfg(feature = "valkey")]
+mod servers;
 mod writes;
 
 use std::fmt;

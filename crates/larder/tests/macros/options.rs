@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::{Clock, Config, Freshness, Larder, Refresh, StaleReason, cached};
+use larder::{CacheBuilder, Clock, Config, Freshness, Larder, Refresh, StaleReason, cached};
 
 use crate::common::{eventually, secs};
 use crate::{Counter, DbError};
@@ -165,6 +165,54 @@ async fn the_cache_may_be_opened_with_any_option() {
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
+}
+
+/// What the guide says of those who come from elsewhere, where it takes more than one option to do the same.
+#[tokio::test]
+async fn what_a_cache_keeps_and_how_long_is_for_the_function_to_say() {
+    #[cached(larder = larder, negative_ttl = "0s", skip(runs))]
+    async fn only_some(larder: &Larder, runs: &Counter, id: u64) -> Option<u64> {
+        runs.up();
+        (id > 0).then_some(id)
+    }
+    #[cached(larder = larder, options = |cache| cache.cache_errors::<DbError>(secs(60)), skip(runs))]
+    async fn errors_too(larder: &Larder, runs: &Counter, id: u64) -> Result<u64, DbError> {
+        runs.up();
+        if id > 0 {
+            Ok(id)
+        } else {
+            Err(DbError::NotFound)
+        }
+    }
+    #[cached(larder = larder, options = |cache| cache.ttl_by(|left| Some(secs(*left))))]
+    async fn by_value(larder: &Larder, left: u64) -> u64 {
+        left
+    }
+    #[cached(larder = larder, ttl = "100s", options = CacheBuilder::sliding, skip(id, runs))]
+    async fn once(larder: &Larder, runs: &Counter, id: u64) -> u64 {
+        runs.up();
+        id
+    }
+    let clock = Clock::manual();
+    let (larder, runs) = (at(&clock).await, Counter::default());
+    for id in [0, 0, 1, 1] {
+        only_some(&larder, &runs, id).await;
+    }
+    assert_eq!(runs.get(), 3, "a `None` is not kept");
+    for id in [0, 0, 1, 1] {
+        let found = errors_too(&larder, &runs, id).await;
+        assert_eq!(found.is_ok(), id > 0);
+    }
+    assert_eq!(runs.get(), 5, "the error is kept");
+    by_value(&larder, 7).await;
+    let found = by_value_lookup(&larder, 7).await.unwrap();
+    assert_eq!(found.outcome.ttl_left, secs(7));
+    for _ in 0..3 {
+        assert_eq!(once(&larder, &runs, 1).await, 1);
+        clock.advance(secs(60));
+        assert_eq!(once(&larder, &runs, 2).await, 1, "whatever it is asked for");
+    }
+    assert_eq!(runs.get(), 6);
 }
 
 #[tokio::test]
