@@ -264,11 +264,16 @@ fn invalidate(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let name = cached.beside("invalidate");
     let doc = cached.doc("Removes the values of these keys. It does nothing until it is awaited.");
     let receiver = cached.function.has_self().then(|| quote!(&self,));
-    let others = cached.function.arguments.iter();
-    let others =
-        others.filter(|other| other.ident != *ids && in_tenant(cached, &other.ident.to_string()));
-    let others = others.map(|Argument { ident, ty, .. }| quote!(, #ident: #ty));
-    let inputs = quote!(#receiver #ids: &[#element] #(#others)*);
+    // In the function's order, as beside any other.
+    let inputs = cached.function.arguments.iter().filter_map(|argument| {
+        let Argument { ident, ty, .. } = argument;
+        if ident == ids {
+            Some(quote!(#ids: &[#element]))
+        } else {
+            in_tenant(cached, &ident.to_string()).then(|| quote!(#ident: #ty))
+        }
+    });
+    let inputs = quote!(#receiver #(#inputs),*);
     let generics = cached.function.generics_for(&quote!(#inputs #value));
     let clause = &generics.where_clause;
     let handle = if cached

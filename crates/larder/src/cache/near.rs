@@ -72,7 +72,7 @@ where
 
     /// How the hit rate in memory would change with the near tier's capacity, by the lookups since the cache was
     /// opened, in this process and for all tenants. `None` for a cache that was opened without
-    /// [`CacheBuilder::miss_ratio_curve`].
+    /// [`CacheBuilder::miss_ratio_curve`](crate::CacheBuilder::miss_ratio_curve).
     ///
     /// ```
     /// # #[tokio::main]

@@ -205,7 +205,7 @@ async fn a_list_is_asked_for_what_neither_has(kind: Kind) {
     assert_eq!(ask(&place.here, &[1, 2]).await, [[1, 2]]);
     assert_eq!(ask(&place.there, &[1, 2, 3]).await, [[3]]);
     assert!(ask(&place.here, &[1, 2, 3]).await.is_empty());
-    users_invalidate(&[1, 3], &place.here).await.unwrap();
+    users_invalidate(&place.here, &[1, 3]).await.unwrap();
     eventually("the other is told", async || {
         let theirs = users_cache(&place.there).unwrap();
         !theirs.exists(&1).await && !theirs.exists(&3).await
