@@ -14,7 +14,7 @@ use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::Found;
 #[cfg(feature = "http")]
-use crate::outcome::Source;
+use crate::outcome::Outcome;
 use crate::space::{Space, Wanted};
 #[cfg(feature = "blocking")]
 use crate::telemetry::Counters;
@@ -184,7 +184,8 @@ where
     /// # }
     /// ```
     pub fn skip_near(mut self) -> Self {
-        self.call.near = false;
+        // Where there is none, memory is what every process wrote.
+        self.call.near = self.space.server.is_none();
         self
     }
 
@@ -259,15 +260,14 @@ where
 
     /// Counts that a [peek](Self::peek) brought the answer.
     #[cfg(feature = "http")]
-    pub(crate) fn count_hit(self, source: Source, is_fresh: bool) {
+    pub(crate) fn count_hit(self, outcome: &Outcome) {
         if let Ok(at) = self.at() {
-            self.space.sampling.saw(at.hash64());
             self.space
-                .count(at.tenant, |counters| counters.answered(source, is_fresh));
+                .count(at.tenant, |counters| counters.answered(outcome));
         }
     }
 
-    /// Counts that it did not. A load that follows is what is sampled.
+    /// Counts that it did not.
     #[cfg(feature = "http")]
     pub(crate) fn count_miss(self, why: Miss) {
         match self.at() {
@@ -489,7 +489,9 @@ where
         F: Future<Output = Result<Loaded<V>, E>>,
         E: Display + Send + Sync + 'static,
     {
-        self.space.counters.missed(Miss::InvalidKey);
+        if self.call.counts {
+            self.space.counters.missed(Miss::InvalidKey);
+        }
         self.space.load_alone(loader).await
     }
 

@@ -108,17 +108,17 @@ where
         let mut key = asked.key.clone();
         let mut varies = None;
         for _ in 0..MOST_LOOKS {
-            let (seen, why) = match self.look(&asked, &mut key, &mut varies).await {
+            let (seen, mut why) = match self.look(&asked, &mut key, &mut varies).await {
                 Looked::Uncacheable => {
-                    self.missed(&asked, Miss::Absent);
+                    self.missed(&asked, Some(Miss::Absent));
                     if asked.wish.only_if_cached() {
                         let refused = Refused::OnlyIfCached;
                         return self.without_fetch(refused, Forward::UriMiss).await;
                     }
                     return self.pass(uncacheable()).await;
                 }
-                Looked::Response(seen) => (Some(seen), Miss::Expired),
-                Looked::Nothing(why) => (None, why),
+                Looked::Response(seen) => (Some(seen), Some(Miss::Expired)),
+                Looked::Nothing(why) => (None, Some(why)),
             };
             let mut forward = miss(varies.is_some());
             let (mut forced, mut is_fresh) = (false, false);
@@ -127,17 +127,21 @@ where
                 let decision = serving::decide(held, &asked.wish);
                 match decision {
                     Decision::Fresh | Decision::Stale => {
-                        self.answered(&asked, seen, decision == Decision::Fresh);
+                        self.answered(&asked, seen);
                         return Ok(self.hit(&asked, seen));
                     }
                     Decision::Refresh => {
-                        self.answered(&asked, seen, false);
+                        self.answered(&asked, seen);
                         let response = self.hit(&asked, seen);
                         self.refresh(&asked, key, varies.as_ref(), seen);
                         return Ok(response);
                     }
                     Decision::AskStale => forward = Forward::Stale,
-                    Decision::AskWanted => forward = Forward::Request,
+                    Decision::AskWanted => {
+                        forward = Forward::Request;
+                        // It would have been one, and is not wanted.
+                        why = None;
+                    }
                 }
                 // The cache itself takes it for fresh, and would give it again.
                 is_fresh = decision == Decision::AskWanted;
@@ -169,13 +173,17 @@ where
                     }
                     Stored::Response(response) => {
                         let joined = found.outcome.joined;
-                        let seen = Seen::new(response, &found.outcome);
+                        let seen = Seen::new(response, found.outcome);
                         // Another request's answer. It may be there to be asked about alone, and then the
                         // origin alone may give it to this one (RFC 9111 §5.2.2.4).
-                        let is_ours = !joined && seen.source == Source::Loader;
-                        if is_ours {
+                        let is_ours = !joined && seen.outcome.source == Source::Loader;
+                        let may_have = is_ours || serving::may_share(seen.held());
+                        if is_ours || !may_have {
                             self.missed(&asked, why);
-                        } else if !serving::may_share(seen.held()) {
+                        } else if !joined {
+                            self.answered(&asked, &seen);
+                        }
+                        if !may_have {
                             return self.pass(CacheStatus::forwarded(forward)).await;
                         }
                         let status = CacheStatus {
@@ -202,7 +210,7 @@ where
         asked: &Asked,
         seen: Option<&Seen>,
         error: &LoadError<FetchError>,
-        (why, forward): (Miss, Forward),
+        (why, forward): (Option<Miss>, Forward),
     ) -> Result<Response<CacheBody<B>>, S::Error> {
         // That another one's answer is for it alone is no error to stand in for.
         let not_shared =
@@ -240,7 +248,7 @@ where
             };
             match &*found.value {
                 Stored::Response(response) => {
-                    return Looked::Response(Seen::new(response, &found.outcome));
+                    return Looked::Response(Seen::new(response, found.outcome));
                 }
                 Stored::Uncacheable if found.outcome.freshness.is_fresh() => {
                     return Looked::Uncacheable;
@@ -256,15 +264,17 @@ where
     }
 
     /// Counts that the answer was stored. A request is counted once, however many entries it looks at.
-    pub(super) fn answered(&self, asked: &Asked, seen: &Seen, is_fresh: bool) {
+    pub(super) fn answered(&self, asked: &Asked, seen: &Seen) {
         let entry = self.plan.entry(&asked.key, self.tenant.as_deref(), &[]);
-        entry.count_hit(seen.source, is_fresh);
+        entry.count_hit(&seen.outcome);
     }
 
-    /// Counts that it was not.
-    fn missed(&self, asked: &Asked, why: Miss) {
-        let entry = self.plan.entry(&asked.key, self.tenant.as_deref(), &[]);
-        entry.count_miss(why);
+    /// Counts that it was not, if that counts.
+    fn missed(&self, asked: &Asked, why: Option<Miss>) {
+        if let Some(why) = why {
+            let entry = self.plan.entry(&asked.key, self.tenant.as_deref(), &[]);
+            entry.count_miss(why);
+        }
     }
 
     /// Why the service is not asked for a whole response to this request.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::rules::serving::Held;
 use super::stored::StoredResponse;
-use crate::outcome::{Freshness, Outcome, Source, StaleReason};
+use crate::outcome::{Freshness, Outcome, StaleReason};
 
 /// A response that is stored, and how old it is.
 #[derive(Clone)]
@@ -13,22 +13,15 @@ pub(super) struct Seen {
     pub(super) response: Arc<StoredResponse>,
     /// Of the response, by now.
     pub(super) age: Duration,
-    vouched: bool,
-    pub(super) source: Source,
+    pub(super) outcome: Outcome,
 }
 
 impl Seen {
-    pub(super) fn new(response: &Arc<StoredResponse>, outcome: &Outcome) -> Self {
+    pub(super) fn new(response: &Arc<StoredResponse>, outcome: Outcome) -> Self {
         Self {
             age: response.terms.initial_age + outcome.age,
-            // Past its time it is what the origin said, and so is what a server that is away cannot
-            // confirm. What was expired, or is of unknown age, is not fresh by its terms.
-            vouched: !matches!(
-                outcome.freshness,
-                Freshness::Stale(StaleReason::Invalidated | StaleReason::UnknownLineage)
-            ),
-            source: outcome.source,
             response: Arc::clone(response),
+            outcome,
         }
     }
 
@@ -36,7 +29,12 @@ impl Seen {
         Held {
             terms: &self.response.terms,
             age: self.age,
-            vouched: self.vouched,
+            // Past its time it is what the origin said, and so is what a server that is away cannot
+            // confirm. What was expired, or is of unknown age, is not fresh by its terms.
+            vouched: !matches!(
+                self.outcome.freshness,
+                Freshness::Stale(StaleReason::Invalidated | StaleReason::UnknownLineage)
+            ),
         }
     }
 }

@@ -54,7 +54,7 @@ where
 
     /// A stored response.
     pub(super) fn hit(&self, asked: &Asked, seen: &Seen) -> Response<CacheBody<B>> {
-        let detail = match seen.source {
+        let detail = match seen.outcome.source {
             Source::Near => "near",
             _ => "remote",
         };
@@ -72,7 +72,7 @@ where
         seen: &Seen,
         status: CacheStatus,
     ) -> Response<CacheBody<B>> {
-        match seen.source {
+        match seen.outcome.source {
             Source::Loader => self.response(asked, seen, status),
             _ => self.hit(asked, seen),
         }
@@ -85,7 +85,7 @@ where
         seen: Option<&Seen>,
     ) -> Option<Response<CacheBody<B>>> {
         let seen = seen.filter(|seen| serving::stands_in(seen.held(), &asked.wish))?;
-        self.answered(asked, seen, false);
+        self.answered(asked, seen);
         let status = CacheStatus {
             detail: Some("stale-if-error"),
             ..CacheStatus::forwarded(Forward::Stale)

@@ -326,7 +326,7 @@ where
             own.failure = space.kept_from_loading(at);
             own.task.rests = own.failure.is_some();
             if key.is_none() {
-                space.count(at.tenant, |counters| counters.missed(Miss::InvalidKey));
+                own.lead.lacks(Miss::InvalidKey);
             }
             // A lease that is held already came from a leader who had looked.
             if own.has_looked || own.lead.lease.is_some() || key.is_none() {
@@ -373,8 +373,8 @@ where
         let looks = space.look_many(&wants, self.call, deadline).await;
         self.remote_time = deadline.left();
         let mut asked = Vec::new();
-        for (mut own, look) in owned.into_iter().zip(looks) {
-            match space.looked(&mut own.lead, look, &own.task) {
+        for (own, look) in owned.into_iter().zip(looks) {
+            match space.looked(&own.lead, look, &own.task) {
                 Step::Ends(found) => self.end(&own, Ok(found)),
                 Step::Asks(seen) => asked.push((own, seen)),
                 Step::Loads => ready.push(own),

@@ -90,9 +90,11 @@ where
     {
         let (key, task) = (way.key, way.task);
         if !task.call.remote {
-            let kept = self.kept_near(at, StaleReason::Expired);
-            let why = kept.as_ref().map_or(Miss::Absent, |_| Miss::Expired);
-            self.lacks(lead, why, kept, task);
+            lead.lacks(Miss::Absent);
+            if let Some(kept) = self.kept_near(at, StaleReason::Expired) {
+                lead.lacks(kept.missed());
+                lead.keep(kept);
+            }
             return None;
         }
         let deadline = way.deadline();
@@ -106,7 +108,7 @@ where
     }
 
     /// What the server was found to hold decides how the flight goes on.
-    pub(super) fn looked(&self, lead: &mut Lead<K, V>, look: Look<V>, task: &Task) -> Step<V> {
+    pub(super) fn looked(&self, lead: &Lead<K, V>, look: Look<V>, task: &Task) -> Step<V> {
         let call = &task.call;
         let (may_fill, seen) = match look {
             Look::Fresh {
@@ -120,26 +122,28 @@ where
                 (true, seen)
             }
             Look::Fresh { found, .. } => {
-                let tenant = lead.key().tenant.as_ref();
-                self.count(tenant, |counters| counters.remote_hits.up());
+                self.hit(lead, &found);
                 return Step::Ends(found);
             }
             // Better than to load what may not be stored.
             Look::Suspect(found) if !call.force && call.takes(&found.outcome) => {
-                let (tenant, source) = (lead.key().tenant.as_ref(), found.outcome.source);
-                self.count(tenant, |counters| counters.served_stale(source));
+                self.hit(lead, &found);
                 return Step::Ends(found);
             }
             Look::Suspect(_) => {
-                self.lacks(lead, Miss::RemoteUnavailable, None, task);
+                lead.lacks(Miss::RemoteUnavailable);
                 return Step::Loads;
             }
             Look::Stale { kept, seen } => {
-                self.lacks(lead, Miss::Expired, Some(kept), task);
+                lead.lacks(kept.missed());
+                lead.keep(kept);
                 (true, seen)
             }
             Look::Unreached(kept) => {
-                self.lacks(lead, Miss::RemoteUnavailable, kept, task);
+                lead.lacks(Miss::RemoteUnavailable);
+                if let Some(kept) = kept {
+                    lead.keep(kept);
+                }
                 return Step::Loads;
             }
             Look::Missed {
@@ -147,7 +151,7 @@ where
                 may_fill,
                 seen,
             } => {
-                self.lacks(lead, why, None, task);
+                lead.lacks(why);
                 (may_fill, seen)
             }
         };
@@ -155,23 +159,6 @@ where
             Step::Asks(seen)
         } else {
             Step::Loads
-        }
-    }
-
-    /// No tier has the answer, at best something to be kept for want of a better one. Nobody misses what
-    /// is looked up for a refresh.
-    fn lacks(&self, lead: &mut Lead<K, V>, why: Miss, kept: Option<Kept<V>>, task: &Task) {
-        let is_missed = task.purpose == Purpose::Answer && task.call.counts;
-        match kept {
-            Some(kept) => {
-                lead.missed = is_missed.then_some(why);
-                lead.keep(kept);
-            }
-            None if is_missed => {
-                let tenant = lead.key().tenant.as_ref();
-                self.count(tenant, |counters| counters.missed(why));
-            }
-            None => {}
         }
     }
 
@@ -296,7 +283,7 @@ where
         match look.await {
             // Another flight has just loaded it.
             Look::Fresh { found, .. } => {
-                self.count(at.tenant, |counters| counters.remote_hits.up());
+                self.hit(lead, &found);
                 Claimed::Ends(found)
             }
             Look::Stale { kept, seen } => {

@@ -79,7 +79,7 @@ where
                 };
                 // Loaders that this one's caller runs in are also this one's.
                 self.shared.runtime.spawn(chain::inherit(flight));
-                match self.await_end(&at, &waiter, &call).await {
+                match self.await_end(&at, &waiter, &call, true).await {
                     Waited::Landed(landing) => landing,
                     // Its task is gone, and the loader with it. It is not outdated for who began it.
                     Waited::Lead(_) | Waited::Outdated => Err(Failure::RuntimeGone),
@@ -141,7 +141,7 @@ where
         };
         let near = || {
             if call.near && !call.force {
-                self.near_meanwhile(at)
+                self.near_meanwhile(at, call)
             } else {
                 None
             }
@@ -150,11 +150,12 @@ where
         let seat = match self.table.join(at, (proof, now), shares, refused, near) {
             Joined::Hit(found) => Seat::Landed(Ok(found)),
             Joined::Landed(found) => Seat::Landed(Ok(self.joined(at.tenant, found))),
-            Joined::Lead(lead) => Seat::Lead(lead),
+            Joined::Lead(lead) => Seat::lead(lead, call),
             Joined::Wait(waiter) => return Came::Waits(waiter),
             Joined::Full => {
                 self.count(at.tenant, |counters| counters.overloads.up());
                 let kept = self.fallback(at, None, StaleReason::SlowLoad, call);
+                let kept = kept.inspect(|found| self.count_stale(at, found));
                 Seat::Landed(kept.ok_or(Failure::Overloaded))
             }
         };
@@ -178,8 +179,8 @@ where
             let Ok(_waits) = chain::wait_for(flight) else {
                 return Seat::Landed(Err(Failure::Circular));
             };
-            match self.await_end(at, &waiter, call).await {
-                Waited::Lead(lead) => return Seat::Lead(lead),
+            match self.await_end(at, &waiter, call, false).await {
+                Waited::Lead(lead) => return Seat::lead(lead, call),
                 // Older than what this caller must have: it tries for itself.
                 Waited::Outdated => {}
                 // Staler than it takes.
@@ -208,12 +209,14 @@ where
         found
     }
 
-    /// Waits for a flight's end; past the soft timeout a stale value will do.
+    /// Waits for a flight's end; past the soft timeout a stale value will do. `leads`: who waits began it,
+    /// and is counted by it.
     async fn await_end<Q>(
         &self,
         at: &NearRef<'_, Q>,
         waiter: &Waiter<K, V>,
         call: &Call,
+        leads: bool,
     ) -> Waited<K, V>
     where
         K: Borrow<Q>,
@@ -225,21 +228,27 @@ where
         if let Ok(end) = timeout(patience, waiter.wait()).await {
             return end;
         }
-        let slow = StaleReason::SlowLoad;
-        if let Some(found) = self.fallback(at, waiter.kept(), slow, call) {
+        let fallback = |kept| {
+            let found = self.fallback(at, kept, StaleReason::SlowLoad, call)?;
+            if !leads || waiter.settle().is_some() {
+                self.count_stale(at, &found);
+            }
+            Some(found)
+        };
+        if let Some(found) = fallback(waiter.kept()) {
             return Waited::Landed(Ok(found));
         }
         // The leader may find a stale value later than that.
         match waiter.wait_or_kept().await {
             Ok(end) => end,
-            Err(kept) => match self.fallback(at, Some(kept), slow, call) {
+            Err(kept) => match fallback(Some(kept)) {
                 Some(found) => Waited::Landed(Ok(found)),
                 None => waiter.wait().await,
             },
         }
     }
 
-    /// A stale value for a caller who does not wait for a load, counted.
+    /// A stale value for a caller who does not wait for a load.
     fn fallback<Q>(
         &self,
         at: &NearRef<'_, Q>,
@@ -253,13 +262,12 @@ where
     {
         let kept = kept.or_else(|| self.kept_near(at, reason))?;
         let found = kept.because(reason).at(self.now())?;
-        if !call.takes(&found.outcome) {
-            return None;
-        }
-        self.count(at.tenant, |counters| {
-            counters.served_stale(found.outcome.source);
-        });
-        Some(found)
+        call.takes(&found.outcome).then_some(found)
+    }
+
+    fn count_stale<Q: ?Sized>(&self, at: &NearRef<'_, Q>, found: &Found<V>) {
+        let outcome = found.outcome;
+        self.count(at.tenant, |counters| counters.answered(&outcome));
     }
 }
 
@@ -267,6 +275,16 @@ where
 pub(super) enum Seat<K: Hash + Eq, V> {
     Landed(Landing<V>),
     Lead(Lead<K, V>),
+}
+
+impl<K: Hash + Eq, V> Seat<K, V> {
+    /// A load that is asked for in any case looks nothing up.
+    fn lead(lead: Lead<K, V>, call: &Call) -> Self {
+        if call.counts && !call.force {
+            lead.owes();
+        }
+        Self::Lead(lead)
+    }
 }
 
 /// The same, before it waits.

@@ -16,7 +16,7 @@ use super::{Failure, Load, Loaded, Taken, catch_panic};
 use crate::key::{CacheKey, StoredKey, Tenant};
 use crate::near::NearRef;
 use crate::options::{Call, Lifetime};
-use crate::outcome::{Freshness, Outcome, StaleReason};
+use crate::outcome::{Found, Freshness, Outcome, StaleReason};
 use crate::space::Space;
 use crate::telemetry::Miss;
 use crate::tenant::Account;
@@ -120,7 +120,7 @@ where
             remote_time = way.remote_time;
         } else {
             may_load = may_load.and_then(|_| self.may_load(at.tenant));
-            self.count(at.tenant, |counters| counters.missed(Miss::InvalidKey));
+            lead.lacks(Miss::InvalidKey);
         }
         let running = match may_load {
             Ok(running) => running,
@@ -208,16 +208,21 @@ where
             self.missed(lead);
             return Err(failure);
         };
-        if task.purpose == Purpose::Answer {
-            let (tenant, source) = (lead.key().tenant.as_ref(), found.outcome.source);
-            self.count(tenant, |counters| counters.served_stale(source));
-        }
+        self.hit(lead, &found);
         Ok(found)
     }
 
-    /// Counts that what was kept was not the answer.
+    /// Counts that a flight's lookup was answered by what was stored.
+    pub(super) fn hit(&self, lead: &Lead<K, V>, found: &Found<V>) {
+        if lead.settle().is_some() {
+            let (tenant, outcome) = (lead.key().tenant.as_ref(), found.outcome);
+            self.count(tenant, |counters| counters.answered(&outcome));
+        }
+    }
+
+    /// Counts that it was not.
     pub(super) fn missed(&self, lead: &Lead<K, V>) {
-        if let Some(why) = lead.missed {
+        if let Some(why) = lead.settle() {
             let tenant = lead.key().tenant.as_ref();
             self.count(tenant, |counters| counters.missed(why));
         }

@@ -63,6 +63,18 @@ struct State<V> {
     kept_looked: Tick,
     /// Whether its result turned out to be older than a change that came after `proof`.
     outdated: bool,
+    /// Whether the lookup that leads it is still to be counted, as a hit or as a miss.
+    owes: bool,
+    /// Why it is a miss, if it is one: what the look at the server said.
+    missed: Option<Miss>,
+}
+
+impl<V> Flight<V> {
+    fn settle(&self) -> Option<Miss> {
+        let mut state = self.state.lock();
+        let owed = std::mem::take(&mut state.owes);
+        owed.then(|| state.missed.unwrap_or(Miss::Absent))
+    }
 }
 
 impl<V> State<V> {
@@ -217,6 +229,8 @@ impl<K: Hash + Eq, V> Table<K, V> {
                 kept: None,
                 kept_looked: now,
                 outdated: false,
+                owes: false,
+                missed: None,
             }),
             changed: Notify::new(),
         });
@@ -237,7 +251,6 @@ impl<K: Hash + Eq, V> Table<K, V> {
             key,
             flight: Arc::clone(flight),
             lease: state.lease.take(),
-            missed: None,
         }
     }
 
@@ -259,9 +272,6 @@ pub(crate) struct Lead<K: Hash + Eq, V> {
     key: NearKey<K>,
     flight: Arc<Flight<V>>,
     pub(crate) lease: Option<Held>,
-    /// Why what is kept is not the answer. It is a miss where a load answers, and a stale hit where what
-    /// is kept has to do after all.
-    pub(crate) missed: Option<Miss>,
 }
 
 impl<K: Hash + Eq, V> Lead<K, V> {
@@ -271,6 +281,22 @@ impl<K: Hash + Eq, V> Lead<K, V> {
 
     pub(crate) fn flight(&self) -> FlightId {
         self.flight.id
+    }
+
+    /// A lookup leads it that counts, once: its answer decides as what.
+    pub(crate) fn owes(&self) {
+        self.flight.state.lock().owes = true;
+    }
+
+    /// No tier has the answer, for this reason, at best something to be kept for want of a better one.
+    pub(crate) fn lacks(&self, why: Miss) {
+        self.flight.state.lock().missed = Some(why);
+    }
+
+    /// The lookup that leads it has its answer now: why that is a miss, should it be one; `None` where it is
+    /// counted already, or does not count.
+    pub(crate) fn settle(&self) -> Option<Miss> {
+        self.flight.settle()
     }
 
     /// A place in the queue for the leader's own caller.
@@ -408,6 +434,11 @@ pub(crate) enum Waited<K: Hash + Eq, V> {
 impl<K: Hash + Eq + Clone, V> Waiter<K, V> {
     pub(crate) fn flight(&self) -> FlightId {
         self.flight.id
+    }
+
+    /// As [`Lead::settle`], for the leader's own caller.
+    pub(crate) fn settle(&self) -> Option<Miss> {
+        self.flight.settle()
     }
 
     /// A stale value that the leader has found.

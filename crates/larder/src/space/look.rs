@@ -108,6 +108,15 @@ impl<V> Kept<V> {
         }
     }
 
+    /// Why a lookup misses that does not take it.
+    pub(crate) fn missed(&self) -> Miss {
+        match self.reason {
+            StaleReason::Invalidated => Miss::Invalidated,
+            StaleReason::RemoteUnavailable => Miss::RemoteUnavailable,
+            _ => Miss::Expired,
+        }
+    }
+
     /// The same, where a loader was asked for something newer and failed.
     pub(crate) fn after_failed_load(self, now: Tick) -> Option<Found<V>> {
         self.because(StaleReason::LoaderFailed).at(now)

@@ -36,7 +36,7 @@ use crate::load::{Failure, Lessor, Proof, Recovery, Resting, Table, Watch};
 use crate::near::{
     Admission, Engines, Kind, Life, Listener, NearCapacity, NearKey, NearRef, Stored, Tier,
 };
-use crate::options::{Callbacks, Coherence, Options, Refresh, TtlBy, Weigher, random};
+use crate::options::{Call, Callbacks, Coherence, Options, Refresh, TtlBy, Weigher, random};
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::{Deadline, Remote};
 use crate::sampling::Sampling;
@@ -295,13 +295,16 @@ where
     }
 
     /// What came to the near tier since a lookup that was told of found nothing there, counted.
-    pub(crate) fn near_meanwhile<Q>(&self, at: &NearRef<'_, Q>) -> Option<Found<V>>
+    pub(crate) fn near_meanwhile<Q>(&self, at: &NearRef<'_, Q>, call: &Call) -> Option<Found<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let stored = self.near_again(at)?;
-        Some(self.near_counted(at, &stored))
+        if call.counts {
+            return Some(self.near_counted(at, &stored));
+        }
+        Some(found(&stored, Source::Near, Freshness::Fresh, self.now()))
     }
 
     fn near_counted<Q: ?Sized>(&self, at: &NearRef<'_, Q>, stored: &Stored<V>) -> Found<V> {

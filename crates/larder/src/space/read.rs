@@ -109,8 +109,8 @@ where
         }
         match self.taken(look, wanted, call) {
             Ok(found) => {
-                let source = found.outcome.source;
-                self.count(at.tenant, |counters| counters.served_stale(source));
+                let outcome = found.outcome;
+                self.count(at.tenant, |counters| counters.answered(&outcome));
                 Some(found)
             }
             Err(why) => {
@@ -124,7 +124,10 @@ where
     fn taken(&self, look: Look<V>, wanted: Wanted, call: &Call) -> Result<Found<V>, Miss> {
         let (stale, why) = match look {
             Look::Fresh { found, .. } => return Ok(found),
-            Look::Stale { kept, .. } => (kept.at(self.now()), Miss::Expired),
+            Look::Stale { kept, .. } => {
+                let why = kept.missed();
+                (kept.at(self.now()), why)
+            }
             Look::Suspect(found) => (Some(found), Miss::RemoteUnavailable),
             Look::Unreached(kept) => {
                 let found = kept.and_then(|kept| kept.at(self.now()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Counter, HitCounter};
-use crate::outcome::Source;
+use crate::outcome::{Freshness, Outcome, Source};
 
 /// Declares the live counters and their public snapshot from one list, so that none is forgotten.
 macro_rules! counters {
@@ -68,7 +68,8 @@ counters! {
     remote_stale_hits: Counter,
     /// Lookups that found nothing stored.
     misses_absent: Counter,
-    /// Lookups that found a value past its TTL: one that a load replaced, or that the call did not take.
+    /// Lookups that found a value past its TTL, within its stale window: one that a load replaced, or that the
+    /// call did not take.
     misses_expired: Counter,
     /// Lookups that found a value whose tenant, cache or tag was invalidated.
     misses_invalidated: Counter,
@@ -141,21 +142,14 @@ impl Counters {
         .up();
     }
 
-    #[cfg(feature = "http")]
-    pub(crate) fn answered(&self, from: Source, is_fresh: bool) {
-        match from {
-            _ if !is_fresh => self.served_stale(from),
-            Source::Remote => self.remote_hits.up(),
-            _ => self.near_hits.up(),
+    /// A lookup was answered from a tier.
+    pub(crate) fn answered(&self, outcome: &Outcome) {
+        match (outcome.source, outcome.freshness) {
+            (Source::Remote, Freshness::Fresh) => self.remote_hits.up(),
+            (_, Freshness::Fresh) => self.near_hits.up(),
+            (Source::Remote, Freshness::Stale(_)) => self.remote_stale_hits.up(),
+            (_, Freshness::Stale(_)) => self.near_stale_hits.up(),
         }
-    }
-
-    pub(crate) fn served_stale(&self, from: Source) {
-        match from {
-            Source::Remote => &self.remote_stale_hits,
-            _ => &self.near_stale_hits,
-        }
-        .up();
     }
 }
 

@@ -115,7 +115,7 @@ async fn a_single_call_waits_for_a_batch(place: Place) {
         .collect();
     eventually("they wait", async || {
         let there = texts(&place.there).stats();
-        there.misses_absent > 0
+        there.leases_awaited > 0
     })
     .await;
     source.go_on();

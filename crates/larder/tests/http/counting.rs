@@ -1,8 +1,12 @@
 //! A request is counted once, as a hit or as a miss, however many entries it looks at.
 
-use larder::CacheStats;
+use axum::body::Body;
+use larder::http::HttpCacheLayer;
+use larder::remote::MemoryRemote;
+use larder::{CacheStats, Clock, Larder};
 
-use crate::origin::World;
+use crate::common::{eventually, soon};
+use crate::origin::{Origin, World};
 
 async fn stats(world: &World) -> CacheStats {
     world.larder.health().await.caches[0].stats
@@ -59,5 +63,86 @@ async fn what_is_not_stored_is_a_miss_each_time() {
         world.get("/").await;
         let stats = stats(&world).await;
         assert_eq!((stats.hits(), stats.misses()), (0, times));
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_client_does_not_want_is_no_miss() {
+    let world = World::standard().await;
+    world.origin.answers(200, "cache-control: max-age=60", "x");
+    world.get("/").await;
+    let before = stats(&world).await;
+    world.get_with("/", "cache-control: no-cache").await;
+    let stats = stats(&world).await.since(&before);
+    assert_eq!((stats.hits(), stats.misses(), stats.loads), (0, 0, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_counted_once_too() {
+    let world = World::with(|larder| {
+        let layer = HttpCacheLayer::standard(larder).tags(|_| vec![String::new()]);
+        layer.build().unwrap()
+    })
+    .await;
+    world.origin.answers(200, "cache-control: max-age=60", "x");
+    for times in 1..3 {
+        world.get("/").await;
+        let stats = stats(&world).await;
+        assert_eq!((stats.hits(), stats.misses()), (0, times), "{stats:?}");
+    }
+}
+
+/// Two processes on one server; one asks for a page, and while the origin makes it the other does.
+async fn waited_for(headers: &'static str) -> (CacheStats, CacheStats) {
+    let (clock, server, origin) = (Clock::manual(), MemoryRemote::new(), Origin::new());
+    let mut worlds = Vec::new();
+    for _ in 0..2 {
+        let larder = Larder::builder()
+            .remote(server.clone())
+            .clock(clock.clone());
+        let larder = larder.build().await.unwrap();
+        let layer = HttpCacheLayer::standard(&larder).build().unwrap();
+        worlds.push(World::of(larder, clock.clone(), &layer, origin.clone()));
+    }
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let wait = std::sync::Arc::clone(&gate);
+    origin.does(move |_| {
+        let wait = std::sync::Arc::clone(&wait);
+        async move {
+            wait.acquire().await.unwrap().forget();
+            let mut response = http::Response::builder();
+            for (name, value) in headers.lines().filter_map(|line| line.split_once(": ")) {
+                response = response.header(name, value);
+            }
+            response.body(Body::from("x")).unwrap()
+        }
+    });
+    let ask = |world: &World| {
+        let world = world.clone();
+        tokio::spawn(async move { world.get("/").await })
+    };
+    let first = ask(&worlds[0]);
+    eventually("the origin is asked", async || origin.times() == 1).await;
+    let second = ask(&worlds[1]);
+    let waits = async || stats(&worlds[1]).await.leases_awaited > 0;
+    eventually("the other one waits", waits).await;
+    gate.add_permits(9);
+    for answer in [first, second] {
+        assert_eq!(soon("an answer", answer).await.unwrap().body, "x");
+    }
+    (stats(&worlds[0]).await, stats(&worlds[1]).await)
+}
+
+#[tokio::test]
+async fn who_waits_for_another_process_is_counted_once() {
+    for (headers, hits) in [
+        ("cache-control: max-age=60", 1),
+        ("cache-control: max-age=60\nvary: accept-language", 1),
+        ("cache-control: no-store", 0),
+    ] {
+        let (first, second) = waited_for(headers).await;
+        assert_eq!((first.hits(), first.misses()), (0, 1), "{headers}");
+        let counted = (second.hits(), second.misses());
+        assert_eq!(counted, (hits, 1 - hits), "{headers}: {second:?}");
     }
 }
