@@ -177,6 +177,50 @@ where
     pub async fn lookup_or_load_many<'k, Q, L, F, I, T, E>(
         &self,
         keys: impl IntoIterator<Item = &'k Q>,
+        loader: L,
+    ) -> Batch<K, V, E>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized + 'k,
+        L: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I, E>>,
+        I: IntoIterator<Item = (K, T)>,
+        T: Into<Loaded<V>>,
+        E: Display + Send + Sync + 'static,
+    {
+        self.load_many(keys, self.call(), loader).await
+    }
+
+    /// The same for values that have these tags in common.
+    #[cfg(feature = "macros")]
+    pub(crate) async fn load_many_tagged<'k, Q, L, F, I, T, E>(
+        &self,
+        keys: impl IntoIterator<Item = &'k Q>,
+        tags: &[String],
+        loader: L,
+    ) -> Batch<K, V, E>
+    where
+        K: Borrow<Q>,
+        Q: CacheKey + ToOwned<Owned = K> + ?Sized + 'k,
+        L: FnMut(Vec<K>) -> F,
+        F: Future<Output = Result<I, E>>,
+        I: IntoIterator<Item = (K, T)>,
+        T: Into<Loaded<V>>,
+        E: Display + Send + Sync + 'static,
+    {
+        let mut call = self.call();
+        match tags_of(tags) {
+            Ok(tags) => call.tags = tags,
+            // As they cannot be, nothing is stored.
+            Err(_) => call.store = false,
+        }
+        self.load_many(keys, call, loader).await
+    }
+
+    async fn load_many<'k, Q, L, F, I, T, E>(
+        &self,
+        keys: impl IntoIterator<Item = &'k Q>,
+        call: Call,
         mut loader: L,
     ) -> Batch<K, V, E>
     where
@@ -189,7 +233,6 @@ where
         E: Display + Send + Sync + 'static,
     {
         let keys = distinct(keys);
-        let call = self.call();
         let mut batch = Batch::new();
         for piece in keys.chunks(PIECE) {
             let loader = |missing| {

@@ -46,11 +46,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::chain;
 use super::claim::{Claimed, Step, Way};
 use super::fetch::{Came, Seat};
-use super::land::Landed;
+use super::land::{Landed, Together};
 use super::lead::{SAME_AGE, Task};
 use super::table::{Landing, Lead, Waiter};
 use super::{Failure, Loaded};
-use crate::key::{CacheKey, StoredKey, Tenant};
+use crate::key::{CacheKey, StoredKey, Tag, Tenant};
 use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::Source;
@@ -474,6 +474,7 @@ where
         };
         let cost = space.now().since(began);
         let remote_time = self.remote_time;
+        let together = space.together(tenant, &owned, &values, &self.call.tags);
         let mut landings = Vec::with_capacity(owned.len());
         for own in owned {
             let Owned {
@@ -492,6 +493,7 @@ where
                 lifetime: space.lifetime(&brought, &task.call),
                 value: brought.value,
                 late: brought.tags,
+                together: together.clone(),
                 key: key.clone().filter(|_| task.call.store),
                 marked: marked.clone(),
                 cost,
@@ -516,6 +518,37 @@ where
         let now = self.space.now();
         let _ = own.lead.publish(landing.clone(), now, || {});
         self.answer(own.index, landing);
+    }
+}
+
+impl<K, V> Space<K, V>
+where
+    K: CacheKey + Clone + 'static,
+    V: CacheValue,
+{
+    /// The tags that several values of a batch revealed.
+    fn together(
+        &self,
+        tenant: Option<&Tenant>,
+        owned: &[Owned<K, V>],
+        values: &HashMap<K, Loaded<V>>,
+        known: &[Tag],
+    ) -> Option<Arc<Together>> {
+        let mut tags: Vec<&str> = values
+            .values()
+            .flat_map(|value| value.tags.iter().map(|tag| &**tag))
+            .filter(|tag| known.iter().all(|known| known.as_str() != *tag))
+            .collect();
+        tags.sort_unstable();
+        tags.dedup();
+        // What cannot be one is told where its value lands.
+        let tags: Vec<Tag> = tags.iter().filter_map(|tag| Tag::new(tag).ok()).collect();
+        let began = owned
+            .iter()
+            .map(|own| own.lead.proof())
+            .min_by_key(|proof| proof.seq())?;
+        let late = self.scopes.of_tags(tenant, &tags);
+        (values.len() > 1 && !tags.is_empty()).then(|| Arc::new(Together::new(late, began)))
     }
 }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::time::timeout_at;
 
 use super::lease::Held;
 use super::table::{Landing, Lead};
+use super::watch::Proof;
 use crate::entry::tags_of;
 use crate::gate::Stay;
 use crate::key::{CacheKey, StoredKey, Tag};
@@ -14,7 +16,7 @@ use crate::near::{Life, Stored};
 use crate::options::Lifetime;
 use crate::outcome::{Found, Freshness, Outcome, Source};
 use crate::remote::Deadline;
-use crate::scope::{Borne, Scopes};
+use crate::scope::{Borne, Scope, Scopes};
 use crate::space::{Marked, Scoped, Space, Times};
 use crate::time::Tick;
 use crate::value::CacheValue;
@@ -29,10 +31,40 @@ pub(super) struct Landed<V> {
     pub(super) marked: Option<Marked>,
     /// Tags that only the value revealed.
     pub(super) late: Vec<Box<str>>,
+    /// Those of all values that were loaded with it.
+    pub(super) together: Option<Arc<Together>>,
     pub(super) lifetime: Lifetime,
     pub(super) cost: Duration,
     /// What is left of the time that the call grants to the remote (G3): the loader's is its own.
     pub(super) remote_time: Duration,
+}
+
+/// The tags that the values of one load revealed. Their stamps are read, and made, once for all of them: a
+/// stamp that is not there can be made by one alone, and each of the others would take it for a change.
+pub(super) struct Together {
+    late: Borne,
+    /// From before the load.
+    began: Proof,
+    stamps: OnceCell<Option<Vec<Stamp>>>,
+}
+
+impl Together {
+    pub(super) fn new(late: Borne, began: Proof) -> Self {
+        Self {
+            late,
+            began,
+            stamps: OnceCell::new(),
+        }
+    }
+
+    /// Those of these scopes, which are some of all.
+    fn pick(&self, stamps: &[Stamp], late: &Borne) -> Option<Vec<Stamp>> {
+        let stamp = |scope: &Arc<Scope>| {
+            let at = self.late.iter().position(|one| Arc::ptr_eq(one, scope));
+            stamps.get(at?).copied()
+        };
+        late.iter().map(stamp).collect()
+    }
 }
 
 /// What a loaded value is to bear on the server.
@@ -224,8 +256,19 @@ where
         let mut stamps = bearing.stamps;
         if !bearing.late.is_empty() {
             let life = lifetime.total();
-            let late = self.late_stamps(&bearing.late, lead.proof(), life, deadline);
-            let Some(late) = late.await else {
+            let mut late = None;
+            if let Some(together) = &landed.together {
+                let all = self.late_stamps(&together.late, together.began, life, deadline);
+                let all = together.stamps.get_or_init(|| all).await.as_deref();
+                late = all.and_then(|stamps| together.pick(stamps, &bearing.late));
+            }
+            if late.is_none() {
+                // By itself, or where a tag of another one was invalidated meanwhile.
+                late = self
+                    .late_stamps(&bearing.late, lead.proof(), life, deadline)
+                    .await;
+            }
+            let Some(late) = late else {
                 let tenant = lead.key().tenant.as_ref();
                 self.count(tenant, |counters| counters.fills_refused.up());
                 lease.leave_note();

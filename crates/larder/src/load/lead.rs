@@ -150,6 +150,7 @@ where
                     lifetime: self.lifetime(&brought, &task.call),
                     value: brought.value,
                     late: brought.tags,
+                    together: None,
                     key: key.filter(|_| task.call.store),
                     marked,
                     cost,

@@ -110,13 +110,13 @@ where
             let brought = loading.await?.into_iter();
             let brought = brought.map(|(key, value)| {
                 let tags = tags(&value);
-                (key, with.timed(value).tags(with.tags.iter().chain(&tags)))
+                (key, with.timed(value).tags(tags))
             });
             Ok(brought.collect::<Vec<_>>())
         }
     };
-    let found = cache.get_or_load_many(keys, loader).await;
-    let found: HashMap<K, Arc<V>> = found.map_err(E::of_failure)?;
+    let batch = cache.load_many_tagged(keys, &with.tags, loader).await;
+    let found: HashMap<K, Arc<V>> = batch.into_values().map_err(E::of_failure)?;
     let pair = |key: &K| Some((key.clone(), Arc::clone(found.get(key)?)));
     Ok(keys.iter().filter_map(pair).collect())
 }

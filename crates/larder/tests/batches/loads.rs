@@ -17,6 +17,7 @@ everywhere!(
     what_a_loader_leaves_out_and_adds,
     a_loaded_value_says_how_it_is_stored,
     an_invalidation_in_mid_batch_voids_its_own_keys_alone,
+    a_tag_that_all_values_reveal,
 );
 
 async fn what_is_missing_is_loaded_with_one_call(place: Place) {
@@ -249,4 +250,26 @@ async fn closed_or_switched_off_a_batch_loads_and_stores_nothing() {
     let runs = Runs::default();
     assert!(texts.get_or_load(&1, runs.load("x".into())).await.is_ok());
     assert_eq!(runs.get(), 1);
+}
+
+/// Values that reveal the same tag, which nobody has met: all of them are stored.
+async fn a_tag_that_all_values_reveal(place: Place) {
+    let cache = texts(&place.here);
+    let keys: Vec<u32> = (0..20).collect();
+    let runs = Runs::default();
+    for _ in 0..2 {
+        let load = async |missing: Vec<u32>| {
+            runs.count();
+            let value = |key: u32| Loaded::new(format!("value {key}")).tags(["common"]);
+            let found = missing.into_iter().map(|key| (key, value(key)));
+            Ok::<_, std::convert::Infallible>(found.collect::<Vec<_>>())
+        };
+        let all = cache.get_or_load_many(&keys, load).await.unwrap();
+        assert_eq!(all.len(), keys.len());
+        let filled = async || cache.stats().fills + cache.stats().fills_refused == 20;
+        eventually(&format!("{:?}", cache.stats()), filled).await;
+    }
+    assert_eq!((runs.get(), cache.stats().fills_refused), (1, 0));
+    place.here.invalidate_tag("common").await.unwrap();
+    assert!(cache.get_many(&keys).await.is_empty());
 }
