@@ -54,14 +54,20 @@ impl Larder {
         strength: Strength,
     ) -> Result<(), Error> {
         let tenant = self.tenant.as_ref().map_err(Clone::clone)?;
-        let tags = tags.into_iter().map(|tag| Tag::new(tag.as_ref()));
-        let tags = tags.collect::<Result<Vec<_>, _>>()?;
+        let (mut valid, mut wrong) = (Vec::new(), None);
+        for tag in tags {
+            match Tag::new(tag.as_ref()) {
+                Ok(tag) => valid.push(tag),
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
+        }
         let shared = &self.inner.shared;
         let of = |scopes: &Scopes| {
             let scope = |tag| scopes.tag(tenant.as_ref(), tag);
-            tags.iter().map(scope).collect()
+            valid.iter().map(scope).collect()
         };
-        shared.invalidate(Invalidated::Tag, of, strength).await
+        shared.invalidate(Invalidated::Tag, of, strength).await?;
+        wrong.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Invalidates everything under the larder's prefix, in every cache and for every tenant; seen

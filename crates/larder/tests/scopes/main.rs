@@ -492,3 +492,13 @@ async fn tags_that_cannot_be_are_errors_that_name_them() {
     users.entry(&1).tags(["t"; 100]).set("v").await.unwrap();
     assert!(get(&users, 1).await.is_some());
 }
+
+#[tokio::test]
+async fn a_tag_that_cannot_be_does_not_save_the_others() {
+    let larder = larder::Larder::in_memory().await.unwrap();
+    let cache: larder::Cache<u32, u32> = larder.cache("numbers").build().unwrap();
+    cache.entry(&1).tags(["team"]).set(1).await.unwrap();
+    let wrong = larder.invalidate_tags(["", "team"], larder::Strength::Remove);
+    assert!(matches!(wrong.await, Err(larder::Error::Name(_))));
+    assert!(!cache.exists(&1).await);
+}
