@@ -240,8 +240,8 @@ pub enum Error {
     NotInstalled,
     /// Another larder is installed in [`larder::global`](crate::global).
     #[error(
-        "a process-wide larder with other settings is installed: {installed}; close it first to \
-         install {asked}"
+        "another process-wide larder is installed, with {installed}; close it first to install one \
+         with {asked}"
     )]
     InstalledOtherwise {
         /// The installed larder's settings.

@@ -79,7 +79,7 @@ pub async fn init_with(config: Config) -> Result<bool, Error> {
 /// Installs a larder that was built in code.
 ///
 /// # Errors
-/// Where another one is installed, unless it has the same configuration: then that one stays.
+/// Where another one is installed, also if it has the same configuration: it may have another remote.
 pub fn install(larder: Larder) -> Result<(), Error> {
     let mut installed = INSTALLED.write();
     match installed
@@ -87,7 +87,7 @@ pub fn install(larder: Larder) -> Result<(), Error> {
         .filter(|installed| !installed.is_closed())
     {
         Some(installed) if installed.is_same(&larder) => Ok(()),
-        Some(installed) => conflict(installed, larder.config()),
+        Some(installed) => Err(otherwise(installed, larder.config())),
         None => {
             *installed = Some(larder);
             GENERATION.fetch_add(1, Ordering::Release);
@@ -100,10 +100,14 @@ fn conflict(installed: &Larder, asked: &Config) -> Result<(), Error> {
     if installed.config() == asked {
         return Ok(());
     }
-    Err(Error::InstalledOtherwise {
+    Err(otherwise(installed, asked))
+}
+
+fn otherwise(installed: &Larder, asked: &Config) -> Error {
+    Error::InstalledOtherwise {
         installed: format!("{:?}", installed.config()),
         asked: format!("{asked:?}"),
-    })
+    }
 }
 
 /// The installed larder: for typed caches, and for everything else that it can do.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::larder::Larder;
 use super::loader::in_thread;
-use super::runtime::Runtime;
+use super::runtime::{Caller, Runtime};
 use crate::any::AnyLoadError;
 use crate::error::Error;
 use crate::key::CacheKey;
@@ -132,7 +132,9 @@ impl AnyCache {
         L: FnOnce() -> Result<V, E>,
         E: Display + Send + Sync + 'static,
     {
-        let load = self.inner.get_or_load(key, async || loader());
+        let caller = Caller::here();
+        let loader = async || caller.within(loader);
+        let load = self.inner.get_or_load(key, loader);
         self.runtime.run(load)?
     }
 
@@ -151,7 +153,9 @@ impl AnyCache {
         L: FnOnce() -> Result<V, E>,
         E: Display + Send + Sync + 'static,
     {
-        let load = self.inner.lookup_or_load(key, async || loader());
+        let caller = Caller::here();
+        let loader = async || caller.within(loader);
+        let load = self.inner.lookup_or_load(key, loader);
         self.runtime.run(load)?
     }
 

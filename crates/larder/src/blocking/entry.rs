@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::loader::in_thread;
-use super::runtime::Runtime;
+use super::runtime::{Caller, Runtime};
 use crate::error::Error;
 use crate::key::CacheKey;
 use crate::load::{Load, LoadError, Loaded};
@@ -159,7 +159,8 @@ where
         L: FnOnce(Load<V>) -> Result<Loaded<V>, E>,
         E: Display + Send + Sync + 'static,
     {
-        let loader = async |load| loader(load);
+        let caller = Caller::here();
+        let loader = async |load| caller.within(|| loader(load));
         self.runtime.run(self.inner.lookup_or_load_with(loader))?
     }
 

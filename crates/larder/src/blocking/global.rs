@@ -26,9 +26,12 @@ use super::runtime::Runtime;
 use crate::config::Config;
 use crate::error::Error;
 use crate::health::Health;
+use crate::wait::may_wait;
 
-/// What the larder runs on that was initialised here, from then until it is closed.
+/// What the installed larder runs on, where that is a blocking larder's.
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+/// One initialisation at a time, so that what one of them runs on is not another's larder's.
+static INITIALISING: Mutex<()> = Mutex::new(());
 
 /// As [`global::init`](crate::global::init), on a thread of its own.
 ///
@@ -43,17 +46,20 @@ pub fn init() -> Result<bool, Error> {
 /// # Errors
 /// As [`init`].
 pub fn init_with(config: Config) -> Result<bool, Error> {
-    let runtime = runtime()?;
-    runtime.run(crate::global::init_with(config))?
-}
-
-/// What a new larder runs on.
-fn runtime() -> Result<Runtime, Error> {
-    let mut runtime = RUNTIME.lock();
-    if let Some(runtime) = &*runtime {
-        return Ok(runtime.clone());
+    if !may_wait() {
+        return Err(Error::InAsyncTask);
     }
-    Ok(runtime.insert(Runtime::own()?).clone())
+    let _one = INITIALISING.lock();
+    let runtime = match handle() {
+        Some(installed) => installed.runtime().clone(),
+        None => Runtime::own()?,
+    };
+    let usable = runtime.run(crate::global::init_with(config))??;
+    let is_its = |installed: &crate::Larder| installed.runtime().id() == runtime.handle().id();
+    if crate::global::handle().as_ref().is_some_and(is_its) {
+        *RUNTIME.lock() = Some(runtime);
+    }
+    Ok(usable)
 }
 
 /// Installs a larder that was built in code.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::vec;
 
 use super::cache::Cache;
+use super::runtime::Caller;
 use crate::batch::{Batch, BatchError};
 use crate::error::Error;
 use crate::key::CacheKey;
@@ -127,7 +128,8 @@ where
         let keys: Vec<_> = keys.into_iter().collect();
         // Called when the load is polled, which is when it is known what it runs in.
         let loader = &RefCell::new(loader);
-        let load = async |missing| loader.borrow_mut()(missing);
+        let caller = &Caller::here();
+        let load = async |missing| caller.within(|| loader.borrow_mut()(missing));
         let batch = self.inner.lookup_or_load_many(keys.iter().copied(), load);
         self.runtime.run(batch).unwrap_or_else(|refused| {
             let failed = |key: &Q| (key.to_owned(), refused.into());

@@ -45,6 +45,21 @@ impl<E> From<InAsyncTask> for LoadError<E> {
     }
 }
 
+/// What the caller of a blocking call runs in. Its loader is a part of it, and not of the larder's runtime,
+/// which has no I/O for others and ends with the larder.
+pub(super) struct Caller(Option<Handle>);
+
+impl Caller {
+    pub(super) fn here() -> Self {
+        Self(Handle::try_current().ok())
+    }
+
+    pub(super) fn within<T>(&self, loader: impl FnOnce() -> T) -> T {
+        let _entered = self.0.as_ref().map(Handle::enter);
+        loader()
+    }
+}
+
 impl Runtime {
     /// One thread that sends, receives and keeps time.
     pub(super) fn own() -> Result<Self, Error> {
@@ -114,10 +129,7 @@ struct Own {
 
 impl Own {
     fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("larder-loader")
-            .build()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new()
@@ -125,7 +137,6 @@ impl Own {
             .spawn(move || {
                 // An error: the other side is gone, which is the sign.
                 let _ = runtime.block_on(ended);
-                // Loaders in threads of their own end by themselves.
                 runtime.shutdown_background();
             })?;
         Ok(Self {

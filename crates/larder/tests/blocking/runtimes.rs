@@ -4,6 +4,9 @@ use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 
+use tokio::task::spawn_blocking;
+
+use super::common::soon;
 use super::*;
 
 fn uses(cache: &Cache<u32, String>) {
@@ -102,4 +105,49 @@ fn a_missing_server_costs_a_miss() {
         Err(larder::Error::Pending { .. })
     ));
     assert!(larder.health().unwrap().is_degraded());
+}
+
+/// A loader is a part of its caller's program, and finds the runtime that this is in.
+#[tokio::test]
+async fn a_loader_finds_its_callers_runtime() {
+    let larder = spawn_blocking(|| Larder::in_memory().unwrap())
+        .await
+        .unwrap();
+    let cache: Cache<u32, u16> = larder.cache("ports").build().unwrap();
+    let ours = tokio::runtime::Handle::current().id();
+    let port = move || {
+        let here = tokio::runtime::Handle::current();
+        assert_eq!(here.id(), ours);
+        let listener = here.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+        listener.local_addr().map(|address| address.port())
+    };
+    let many = move |keys: Vec<u32>| {
+        let port = port()?;
+        Ok::<_, std::io::Error>(keys.into_iter().map(move |key| (key, port)))
+    };
+    spawn_blocking(move || {
+        assert!(*cache.get_or_load(&1, port).unwrap() > 0);
+        assert_eq!(cache.get_or_load_many(&[2, 3], many).unwrap().len(), 2);
+    })
+    .await
+    .unwrap();
+    spawn_blocking(|| drop(larder)).await.unwrap();
+}
+
+/// Loaders need no thread of the pool that their callers wait in.
+#[test]
+fn a_full_pool_of_waiting_threads_gets_its_values() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let value = runtime.block_on(async {
+        let larder = Larder::wrap(larder::Larder::in_memory().await.unwrap());
+        let cache: Cache<u32, String> = larder.cache("names").build().unwrap();
+        let asks = move || cache.get_or_spawn(&1, || Ok::<_, std::io::Error>("Ann".to_owned()));
+        soon("the loader runs", spawn_blocking(asks)).await.unwrap()
+    });
+    assert_eq!(*value.unwrap(), "Ann");
 }
