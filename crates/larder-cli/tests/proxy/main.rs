@@ -200,6 +200,23 @@ impl Origin {
     }
 }
 
+/// An origin that answers once it has five bytes of a body.
+fn reader() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut read, mut byte) = (Vec::new(), [0]);
+            while !read.ends_with(b"12345") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                read.push(byte[0]);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
+        }
+    });
+    url
+}
+
 fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     let began = Instant::now();
     while !check() {
