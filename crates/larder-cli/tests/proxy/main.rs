@@ -14,7 +14,7 @@ mod limits;
 mod origins;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -212,6 +212,9 @@ fn reader() -> String {
                 read.push(byte[0]);
             }
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
+            // Closed with something unread, a connection takes the answer with it.
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut read);
         }
     });
     url
