@@ -3,10 +3,11 @@
 //! A request passes through three services: `rewrite` makes it one for the origin, whatever the client
 //! called that; the library's layer answers it from what is stored; `origin` asks the origin.
 
+mod connect;
 mod origin;
 mod rewrite;
 mod serve;
-mod upload;
+mod timed;
 
 use std::fmt::Display;
 use std::io::Write;

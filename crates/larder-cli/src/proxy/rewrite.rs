@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, HeaderValue, VIA};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body;
 use http_body_util::{Either, Empty};
 use larder::http::remove_hop_by_hop;
 use tower::Service;
@@ -51,7 +52,7 @@ impl<S> Rewrite<S> {
         }
     }
 
-    fn rewrite<A>(&self, request: &mut Request<A>) {
+    fn rewrite<A: Body>(&self, request: &mut Request<A>) {
         let path = request.uri().path_and_query().cloned();
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
@@ -70,7 +71,27 @@ impl<S> Rewrite<S> {
         }
         headers.insert(HOST, self.host.clone());
         leave_hop(headers);
+        // Its framing ended here too, and without a new one the body of a GET would not be sent.
+        if !request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
+            let chunked = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+        }
     }
+}
+
+/// What is wrong with a request that is not one for the origin.
+fn refusal<A>(request: &Request<A>) -> Option<StatusCode> {
+    if request.method() == Method::CONNECT {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    // RFC 9112 §3.2. The origin would not see it: it is asked by its own name.
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_named = match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        (Some(_), Some(_)) => false,
+    };
+    (!is_named).then_some(StatusCode::BAD_REQUEST)
 }
 
 /// Removes what ends here, and says who passed it on (RFC 9110 §7.6.3).
@@ -83,6 +104,7 @@ impl<S, A, B> Service<Request<A>> for Rewrite<S>
 where
     S: Service<Request<A>, Response = Response<B>, Error = Infallible>,
     S::Future: Send + 'static,
+    A: Body,
     B: Send + 'static,
 {
     type Response = Response<Either<B, Empty<Bytes>>>;
@@ -94,9 +116,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
-        if request.method() == Method::CONNECT {
+        if let Some(status) = refusal(&request) {
             let mut response = Response::new(Either::Right(Empty::new()));
-            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            *response.status_mut() = status;
             return Box::pin(std::future::ready(Ok(response)));
         }
         self.rewrite(&mut request);
@@ -120,7 +142,7 @@ mod tests {
             .header("connection", "close, x-hop")
             .header("x-hop", "1")
             .header("x-kept", "2");
-        let mut request = request.body(()).unwrap();
+        let mut request = request.body(Empty::<Bytes>::new()).unwrap();
         rewrite.rewrite(&mut request);
         assert_eq!(request.uri(), "http://origin:81/a?b=c");
         let mut expected = HeaderMap::new();

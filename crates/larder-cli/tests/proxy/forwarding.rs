@@ -2,7 +2,7 @@
 
 use larder_servers::{Kind, Server};
 
-use crate::{Origin, Proxy, eventually};
+use crate::{Origin, Proxy, eventually, reader};
 
 #[test]
 fn says_where_it_is_and_what_it_stores_in() {
@@ -147,6 +147,9 @@ fn a_body_that_connection_names_poisons_nothing() {
             "larder; fwd=bypass; fwd-status=200",
             "{named}"
         );
+        let asked = origin.asked.lock().unwrap().last().unwrap().clone();
+        let framing = framing.lines().next().unwrap();
+        assert!(asked.contains(framing), "{asked}");
     }
     let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close, host\r\n\r\n";
     origin.answers("cache-control: max-age=60\r\n", "good");
@@ -188,4 +191,62 @@ fn no_field_that_shapes_the_url_reaches_the_origin() {
     let asked = origin.asked.lock().unwrap()[0].clone();
     assert!(asked.contains("x-kept: 1"), "{asked}");
     assert!(!asked.contains("evil"), "{asked}");
+}
+
+#[test]
+fn the_body_of_a_get_goes_on() {
+    let proxy = Proxy::start(&reader(), &["--timeout", "1"], &[]);
+    for framing in [
+        "content-length: 5\r\n\r\n12345",
+        "transfer-encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n",
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{framing}");
+        assert_eq!(proxy.send(&request).body, "read", "{framing}");
+    }
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let origin = Origin::start();
+    origin.answers("", "x");
+    let proxy = Proxy::start(&origin.url(), &[], &[]);
+    for (line, hosts, status) in [
+        ("GET / HTTP/1.1", "", 400),
+        ("GET http://a.example/ HTTP/1.1", "", 400),
+        ("GET / HTTP/1.1", "host: a\r\nhost: b\r\n", 400),
+        ("GET / HTTP/1.1", "host: a b\r\n", 400),
+        ("GET / HTTP/1.0", "host: a\r\nhost: b\r\n", 400),
+        ("GET / HTTP/1.0", "", 200),
+        ("GET / HTTP/1.1", "host:\r\n", 200),
+        ("GET / HTTP/1.1", "host: [::1]:80\r\n", 200),
+    ] {
+        let request = format!("{line}\r\n{hosts}connection: close\r\n\r\n");
+        assert_eq!(proxy.send(&request).status(), status, "{line} {hosts}");
+    }
+    assert_eq!(origin.times(), 3);
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_invalidates() {
+    let origin = Origin::start();
+    let proxy = Proxy::start(&origin.url(), &["--timeout", "0.2"], &[]);
+    let head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length:";
+    for (rest, sends, status) in [
+        ("0\r\n\r\n", None, 504),
+        ("0\r\n\r\n", Some("no HTTP"), 502),
+        ("5\r\n\r\n123", None, 408),
+    ] {
+        origin.answers("cache-control: max-age=60\r\n", "old");
+        proxy.get("/");
+        eventually("it is stored", || proxy.get("/").is_hit());
+        match sends {
+            Some(bytes) => origin.sends(bytes),
+            None => origin.is_slow(),
+        }
+        assert_eq!(proxy.send(&format!("{head} {rest}")).status(), status);
+        origin.answers("cache-control: max-age=60\r\n", "new");
+        assert_eq!(proxy.get("/").body, "new", "{status}");
+        let purged = proxy.send(&format!("{head} 0\r\n\r\n"));
+        assert_eq!(purged.status(), 200);
+    }
 }

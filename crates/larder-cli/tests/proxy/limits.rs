@@ -4,24 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::{Answer, Origin, Proxy, eventually};
-
-/// An origin that answers once it has five bytes of a body.
-fn reader() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let (mut read, mut byte) = (Vec::new(), [0]);
-            while !read.ends_with(b"12345") && stream.read(&mut byte).unwrap_or(0) == 1 {
-                read.push(byte[0]);
-            }
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
-        }
-    });
-    url
-}
+use crate::{Answer, Origin, Proxy, eventually, reader};
 
 #[test]
 fn an_upload_may_take_longer_than_the_origin() {
@@ -76,4 +59,86 @@ fn a_client_that_takes_nothing_of_its_answer_leaves_its_seat() {
     origin.answers("", "here");
     assert_eq!(proxy.get("/other").body, "here");
     drop(idle);
+}
+
+/// An origin that answers to the head of a request, takes nothing more, and keeps its connection.
+fn hasty() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                head.push(byte[0]);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+            kept.push(stream);
+        }
+    });
+    url
+}
+
+/// A client that has its answer, in the middle of a body.
+fn answered(proxy: &Proxy) -> std::net::TcpStream {
+    let mut client = proxy.connect();
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\nabc";
+    client.write_all(head.as_bytes()).unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\r\n\r\nok") {
+        client.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    client
+}
+
+#[test]
+fn a_client_that_stops_in_the_middle_of_a_body_after_its_answer_leaves_its_seat() {
+    let args = ["--connections", "1", "--timeout", "0.5"];
+    let proxy = Proxy::start(&hasty(), &args, &[]);
+    let idle = answered(&proxy);
+    assert_eq!(proxy.get("/other").body, "ok");
+    drop(idle);
+}
+
+#[test]
+fn an_origin_that_takes_nothing_of_a_body_after_its_answer_keeps_no_seat() {
+    let args = ["--connections", "1", "--timeout", "0.5"];
+    let proxy = Proxy::start(&hasty(), &args, &[]);
+    let mut sending = answered(&proxy);
+    std::thread::spawn(move || {
+        // Until what lies on the way is full, and longer: until the connection is closed.
+        while sending.write_all(&[b'x'; 8_192]).is_ok() {}
+        assert!(sending.read(&mut [0]).is_err());
+    });
+    assert_eq!(proxy.get("/other").body, "ok");
+}
+
+#[test]
+fn an_answer_may_begin_long_before_its_request_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let (mut read, mut byte) = (Vec::new(), [0]);
+        while !read.ends_with(b"12345") && stream.read(&mut byte).unwrap_or(0) == 1 {
+            read.push(byte[0]);
+            if read.ends_with(b"\r\n\r\n") {
+                stream.write_all(head).unwrap();
+            }
+        }
+        let _ = stream.write_all(b"4\r\nread\r\n0\r\n\r\n");
+    });
+    let proxy = Proxy::start(&url, &["--timeout", "1"], &[]);
+    let mut client = proxy.connect();
+    let head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    for byte in ["1", "2", "3", "4", "5"] {
+        std::thread::sleep(Duration::from_millis(400));
+        client.write_all(byte.as_bytes()).unwrap();
+    }
+    let answer = Answer::read(&mut client);
+    assert_eq!((answer.status(), answer.body.contains("read")), (200, true));
 }

@@ -14,7 +14,7 @@ mod limits;
 mod origins;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -198,6 +198,26 @@ impl Origin {
     fn times(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
+}
+
+/// An origin that answers once it has five bytes of a body.
+fn reader() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut read, mut byte) = (Vec::new(), [0]);
+            while !read.ends_with(b"12345") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                read.push(byte[0]);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
+            // Closed with something unread, a connection takes the answer with it.
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut read);
+        }
+    });
+    url
 }
 
 fn eventually(what: &str, mut check: impl FnMut() -> bool) {

@@ -108,3 +108,14 @@ fn a_body_over_the_limit_streams_through() {
     eventually("it is stored", || enough.get("/").is_hit());
     assert!(enough.get("/").body == body);
 }
+
+#[test]
+fn a_protocol_that_nobody_asked_for_is_502() {
+    let origin = Origin::start();
+    origin.sends("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+    let proxy = Proxy::start(&origin.url(), &[], &[]);
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: x\r\n\r\n";
+    for answer in [proxy.get("/"), proxy.send(request)] {
+        assert_eq!((answer.status(), &*answer.body), (502, ""));
+    }
+}

@@ -136,7 +136,7 @@ where
                 self.forget().await;
                 return Err(FetchError::Unconfirmed);
             }
-            return self.confirmed(known, parts.headers, exchange);
+            return self.confirmed(known, parts.headers, exchange).await;
         }
         let is_error = matches!(parts.status.as_u16(), 500 | 502 | 503 | 504);
         if is_error && self.stands_in {
@@ -271,7 +271,7 @@ where
     }
 
     /// The stored response still stands: its fields are brought up to date (RFC 9111 §4.3.4).
-    fn confirmed(
+    async fn confirmed(
         mut self,
         known: &StoredResponse,
         mut not_modified: HeaderMap,
@@ -313,14 +313,15 @@ where
                 for name in left_out {
                     parts.headers.remove(name);
                 }
-                let (ttl, stale) = times(&terms);
-                let response = Arc::new(response(terms, parts.headers));
-                if !cookies.is_empty() {
+                let response = response(terms, parts.headers);
+                // What is filed under another key is no answer to who waits for this one.
+                let is_told_apart = self
+                    .untold(&response)
+                    .is_some_and(|untold| untold.is_empty());
+                if !cookies.is_empty() || !is_told_apart {
                     self.tell(|this| answer(this, &response, status));
                 }
-                Ok(Loaded::new(Stored::Response(response))
-                    .ttl(ttl)
-                    .stale(stale))
+                Ok(self.file(response).await)
             }
             // Who asked gets it, and nobody else: neither those who wait, nor who comes after.
             Err(refusal) => {
@@ -335,54 +336,55 @@ where
         }
     }
 
+    /// The fields by which a response varies and that its key does not tell; `None` where it varies by all.
+    fn untold(&self, response: &StoredResponse) -> Option<Vec<HeaderName>> {
+        let Nominated::Fields(mut fields) = Nominated::by(&response.headers.0) else {
+            return None;
+        };
+        let in_key = self.plan.key_fields();
+        let in_index = self.varies.as_ref().map(|index| &index.fields.0);
+        fields.retain(|field| {
+            !in_key.contains(field) && !in_index.is_some_and(|index| index.contains(field))
+        });
+        Some(fields)
+    }
+
     /// Files a response under its key; where responses vary, under one of its own, behind an index.
     async fn file(self, response: StoredResponse) -> Loaded<Stored> {
         let (ttl, stale) = times(&response.terms);
-        let fields = match Nominated::by(&response.headers.0) {
-            Nominated::Fields(fields) => fields,
-            Nominated::All => return self.uncacheable(),
+        let Some(fields) = self.untold(&response) else {
+            return self.uncacheable();
         };
-        let in_key = self.plan.key_fields();
-        let fields: Vec<_> = fields
-            .into_iter()
-            .filter(|field| !in_key.contains(field))
-            .collect();
         let stored = Stored::Response(Arc::new(response));
-        match &self.varies {
-            // Its key tells apart all that it asks for.
-            Some(index) if fields.iter().all(|field| index.fields.0.contains(field)) => {
-                Loaded::new(stored).ttl(ttl).stale(stale)
-            }
+        if fields.is_empty() {
+            return Loaded::new(stored).ttl(ttl).stale(stale);
+        }
+        if self.varies.is_some() {
             // It varies by more than was known. The index goes, and the next request finds it out anew:
             // to write one here would not be fenced against an invalidation (G2).
-            Some(_) => {
-                let entry = self.plan.entry(&self.primary, self.tenant.as_deref(), &[]);
-                if let Err(error) = entry.remove().await {
-                    tracing::debug!(target: "larder::http", key = self.primary, %error, "an outdated index");
-                }
-                Loaded::new(Stored::Uncacheable).do_not_store()
+            let entry = self.plan.entry(&self.primary, self.tenant.as_deref(), &[]);
+            if let Err(error) = entry.remove().await {
+                tracing::debug!(target: "larder::http", key = self.primary, %error, "an outdated index");
             }
-            None if fields.is_empty() => Loaded::new(stored).ttl(ttl).stale(stale),
-            None => {
-                let Ok(generation) = getrandom::u64() else {
-                    return self.uncacheable();
-                };
-                let index = Varies {
-                    generation,
-                    fields: Names(fields),
-                };
-                let key = variant_key(&self.primary, &index, self.client.headers());
-                // Before the index is there: nothing leads to it until that is stored, and that is not
-                // where the key was invalidated meanwhile (G2).
-                let entry = self.plan.entry(&key, self.tenant.as_deref(), &self.tags);
-                if let Err(error) = entry.ttl(ttl).stale(stale).set(stored).await {
-                    tracing::debug!(target: "larder::http", key, %error, "a variant is not stored");
-                }
-                Loaded::new(Stored::Varies(index))
-                    .ttl(INDEX.max(ttl.saturating_add(stale)))
-                    .stale(Duration::ZERO)
-            }
+            return Loaded::new(Stored::Uncacheable).do_not_store();
         }
+        let Ok(generation) = getrandom::u64() else {
+            return self.uncacheable();
+        };
+        let index = Varies {
+            generation,
+            fields: Names(fields),
+        };
+        let key = variant_key(&self.primary, &index, self.client.headers());
+        // Before the index is there: nothing leads to it until that is stored, and that is not where the
+        // key was invalidated meanwhile (G2).
+        let entry = self.plan.entry(&key, self.tenant.as_deref(), &self.tags);
+        if let Err(error) = entry.ttl(ttl).stale(stale).set(stored).await {
+            tracing::debug!(target: "larder::http", key, %error, "a variant is not stored");
+        }
+        Loaded::new(Stored::Varies(index))
+            .ttl(INDEX.max(ttl.saturating_add(stale)))
+            .stale(Duration::ZERO)
     }
 }
 

@@ -150,6 +150,7 @@ impl OfCache {
             (|of| of.near_evicted, plain(names::NEAR_EVICTED)),
             (|of| of.near_swept, plain(names::NEAR_SWEPT)),
             (|of| of.near_refused, plain(names::NEAR_REFUSED)),
+            (|of| of.evictions_untold, plain(names::EVICTIONS_UNTOLD)),
         ];
         let held =
             |name: &'static str| OneGauge::new(gauge!(name, names::CACHE => cache.to_owned()));

@@ -8,6 +8,7 @@ use super::either::Kind;
 use super::listener::Listener;
 use super::{NearKey, Stored};
 use crate::bounded::Cause;
+use crate::telemetry::Counter;
 use crate::time::{Clock, Tick};
 
 /// Where the engine reports evictions. Where nobody listens, it only sees to it that they are dropped
@@ -15,6 +16,7 @@ use crate::time::{Clock, Tick};
 pub(super) struct Departures<K, V> {
     clock: Clock,
     listener: Option<Arc<Listener<K, V>>>,
+    evicted: Arc<Counter>,
 }
 
 impl<K, V> Clone for Departures<K, V> {
@@ -22,6 +24,7 @@ impl<K, V> Clone for Departures<K, V> {
         Self {
             clock: self.clock.clone(),
             listener: self.listener.clone(),
+            evicted: Arc::clone(&self.evicted),
         }
     }
 }
@@ -31,6 +34,7 @@ impl<K, V> Departures<K, V> {
         Self {
             clock: kind.clock.clone(),
             listener: kind.listener.clone(),
+            evicted: Arc::clone(&kind.evicted),
         }
     }
 
@@ -48,6 +52,9 @@ impl<K, V> Departures<K, V> {
 
 /// What one request has evicted. The engine drops it after it let go of its lock.
 pub(super) struct Leaving<K, V> {
+    /// Whether whoever inserted counts what is evicted: only it knows the value that was replaced, which is
+    /// reported as the others are. What the engine makes by itself is for a smaller capacity.
+    by_insertion: bool,
     /// One or two in most cases.
     few: [Option<(NearKey<K>, Stored<V>)>; 2],
     /// Apart, since each insertion makes room for one of these.
@@ -66,6 +73,7 @@ impl<K, V> Default for Leaving<K, V> {
     #[inline]
     fn default() -> Self {
         Self {
+            by_insertion: false,
             few: [None, None],
             rest: None,
         }
@@ -76,6 +84,9 @@ impl<K, V> Lifecycle<NearKey<K>, Stored<V>> for Departures<K, V> {
     type RequestState = Leaving<K, V>;
 
     fn on_evict(&self, leaving: &mut Leaving<K, V>, key: NearKey<K>, stored: Stored<V>) {
+        if !leaving.by_insertion {
+            self.evicted.up();
+        }
         if self.listener.is_none()
             && let Some(place) = leaving.few.iter_mut().find(|place| place.is_none())
         {
@@ -93,6 +104,13 @@ impl<K, V> Lifecycle<NearKey<K>, Stored<V>> for Departures<K, V> {
 }
 
 impl<K, V> Leaving<K, V> {
+    #[inline]
+    pub(super) fn by_insertion() -> Self {
+        let mut leaving = Self::default();
+        leaving.by_insertion = true;
+        leaving
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &NearKey<K>> {
         let more = self.rest.iter().flat_map(|rest| &rest.more);
         self.few.iter().flatten().chain(more).map(|(key, _)| key)

@@ -136,7 +136,7 @@ where
         let hash = key.as_ref().hash64();
         let back = self.ghosts.take(hash).then(|| key.clone());
         let told = self.departures.are_told().then(|| key.clone());
-        let mut leaving = Leaving::default();
+        let mut leaving = Leaving::by_insertion();
         self.cache.insert_with_lifecycle(key, stored, &mut leaving);
         for evicted in leaving.keys() {
             let evicted = evicted.as_ref().hash64();

@@ -85,8 +85,9 @@ fn start(bucket: usize) -> f64 {
 pub struct MissRatioCurve {
     /// For short distances, and for long ones.
     histograms: [Histogram; 2],
-    /// Up to how many entries the first one tells.
-    reach: f64,
+    /// Up to how many entries the first one tells: of all requests, and of those since fewer keys are
+    /// looked at.
+    reach: [f64; 2],
     lookups: u64,
     samples: [u64; 2],
     shares: [f64; 2],
@@ -104,7 +105,7 @@ pub(crate) struct Size {
 impl MissRatioCurve {
     pub(super) fn new(
         histograms: [Histogram; 2],
-        reach: f64,
+        reach: [f64; 2],
         lookups: u64,
         samples: [u64; 2],
         shares: [f64; 2],
@@ -132,8 +133,10 @@ impl MissRatioCurve {
         // few keys have most of them, and may be sampled or not (SHARDS-adj, in the same paper).
         let [short, long] = &self.histograms;
         let hits = |misses: f64| (1.0 - misses / lookups).clamp(0.0, 1.0);
-        let rate = hits(short.misses(entries.min(self.reach)));
-        Some(if entries <= self.reach {
+        let [of_all, farthest] = self.reach;
+        let rate = hits(short.misses(entries.min(farthest)));
+        // Beyond the first reach, what came before counts there as a miss, however near it was.
+        Some(if entries <= of_all {
             rate
         } else {
             rate.max(hits(long.misses(entries)))
@@ -220,7 +223,7 @@ mod tests {
         };
         let curve = |histogram: Histogram, lookups| {
             let histograms = [histogram.clone(), histogram];
-            MissRatioCurve::new(histograms, 50.0, lookups, [lookups; 2], [1.0; 2], size)
+            MissRatioCurve::new(histograms, [50.0; 2], lookups, [lookups; 2], [1.0; 2], size)
         };
         let expected = "        capacity  hit rate
               10    10.0 %

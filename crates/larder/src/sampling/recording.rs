@@ -91,7 +91,8 @@ impl Record {
         // The curve may look at more keys.
         if hash < self.below() {
             let mut requests = self.requests.lock();
-            if requests.len() < self.most {
+            // Under the lock: nothing comes to what was freed.
+            if !self.has_ended() {
                 requests.push((hash, now));
             }
             if requests.len() == self.most {
@@ -160,8 +161,10 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        // The next request of the share tells the cache.
+        let requests = &mut *self.0.requests.lock();
         self.0.has_ended.store(true, Ordering::Relaxed);
+        // The cache has its half until the next request of the share.
+        *requests = Vec::new();
     }
 }
 
@@ -172,5 +175,24 @@ impl fmt::Debug for Recording {
             .field("requests", &self.len())
             .field("most", &self.0.most)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_is_freed_with_the_recording() {
+        let record = Arc::new(Record::new(1.0, 1_000, Tick(0)).unwrap());
+        let recording = Recording::new(Arc::clone(&record));
+        for hash in 0..500 {
+            assert!(record.saw(hash, Tick(hash)));
+        }
+        assert_eq!(recording.len(), 500);
+        drop(recording);
+        assert_eq!(record.requests.lock().capacity(), 0);
+        assert!(!record.saw(1, Tick(500)));
+        assert_eq!(record.requests.lock().capacity(), 0);
     }
 }

@@ -59,7 +59,7 @@ impl Reuse {
         let (short, long) = (&self.short, &self.long);
         MissRatioCurve::new(
             [short.histogram.clone(), long.histogram.clone()],
-            f64::from(LATEST) / share_below(short.below),
+            [1.0, share_below(short.below)].map(|share| f64::from(LATEST) / share),
             lookups,
             [short.samples, long.samples],
             [short.below, long.below].map(share_below),

@@ -53,6 +53,7 @@ names! {
     counter NEAR_EVICTED = "larder_near_evicted_total", Count, "Near entries that had to make room for others";
     counter NEAR_SWEPT = "larder_near_swept_total", Count, "Expired near entries that the sweep freed";
     counter NEAR_REFUSED = "larder_near_refused_total", Count, "Values not kept in the near tier";
+    counter EVICTIONS_UNTOLD = "larder_evictions_untold_total", Count, "Near entries that left without a word to the listener";
     counter REMOTE_ERRORS = "larder_remote_errors_total", Count, "Requests to the server that failed, by operation and cause";
     gauge NEAR_ENTRIES = "larder_near_entries", Count, "Entries in the near tier";
     gauge NEAR_BYTES = "larder_near_bytes", Bytes, "Their weight, where the capacity is in bytes";

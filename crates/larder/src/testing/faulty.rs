@@ -161,15 +161,16 @@ impl FaultyRemote {
         self.break_pushes();
     }
 
-    /// Ends all faults, and tells of changes again.
+    /// Ends all faults, and tells of changes again: what was not told of meanwhile is not believed.
     pub fn heal(&self) {
         self.0.faults.lock().injected.clear();
         let mut relays = self.0.relays.lock();
-        relays.are_silent = false;
-        let were_broken = std::mem::take(&mut relays.are_broken);
+        let were_silent = std::mem::take(&mut relays.are_silent);
+        relays.are_broken = false;
         for (_, relay) in &relays.all {
             relay.silence(false);
-            if were_broken {
+            // Who missed changes begins anew, as after a broken stream.
+            if were_silent {
                 relay.mend();
             }
         }

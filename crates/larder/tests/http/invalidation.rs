@@ -56,6 +56,16 @@ async fn a_safe_method_or_an_error_invalidates_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_lost_invalidates() {
+    for status in [408, 502, 504] {
+        let world = filled().await;
+        world.origin.answers(status, "", "");
+        world.send("POST", "/a", "").await;
+        assert!(!world.get("/a").await.is_hit(), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn urls_of_the_same_origin_that_the_response_names_go_too() {
     let world = filled().await;
     world.origin.answers(

@@ -165,3 +165,25 @@ async fn an_error_leaves_what_is_stored_to_be_confirmed_later() {
     assert_eq!(world.get("/").await.body, "old");
     assert!(world.get("/").await.is_hit());
 }
+
+#[tokio::test]
+async fn a_client_that_wants_only_what_is_stored_asks_for_nothing_behind_its_back() {
+    let world = World::standard().await;
+    let swr = "cache-control: max-age=10, stale-while-revalidate=60";
+    world.origin.answers(200, swr, "old");
+    world.get("/").await;
+    world.origin.answers(200, swr, "new");
+    world.advance(11);
+    for wish in ["only-if-cached", "no-store, only-if-cached"] {
+        for _ in 0..5 {
+            let stale = world.get_with("/", &format!("cache-control: {wish}")).await;
+            assert_eq!((&*stale.body, stale.is_hit()), ("old", true), "{wish}");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.origin.times(), 1, "{wish}");
+    }
+    // The next one does.
+    assert!(world.get("/").await.is_hit());
+    eventually("the new one", async || world.get("/").await.body == "new").await;
+    assert_eq!(world.origin.times(), 2);
+}

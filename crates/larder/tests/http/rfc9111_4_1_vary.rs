@@ -1,7 +1,12 @@
 //! §4.1: which requests share a response.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::Response;
+use larder::Strength;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::common::soon;
 use crate::origin::World;
@@ -173,4 +178,102 @@ async fn vary_counts_whatever_names_it() {
         let other = world.get_with("/", "accept-language: fr").await;
         assert!(!other.is_hit(), "{named}");
     }
+}
+
+/// An origin whose responses vary by `first`, and by `then` from the first 304 on.
+async fn varies_later(first: &'static str, then: &'static str) -> World {
+    let world = World::standard().await;
+    let vary = Arc::new(Mutex::new(first));
+    world.origin.does(move |request| {
+        let is_asked_about = request.headers.contains_key("if-none-match");
+        let mut vary = vary.lock();
+        if is_asked_about {
+            *vary = then;
+        }
+        let response = Response::builder()
+            .header("etag", "\"a\"")
+            .header("vary", *vary);
+        async move {
+            if is_asked_about {
+                let response = response.status(304).header("cache-control", "max-age=100");
+                return response.body(Body::empty()).unwrap();
+            }
+            let cookie = request.headers["cookie"].to_str().unwrap().to_owned();
+            let response = response.header("cache-control", "max-age=1");
+            response.body(Body::from(cookie)).unwrap()
+        }
+    });
+    world
+}
+
+#[tokio::test]
+async fn a_304_may_say_that_responses_vary() {
+    for (first, then) in [
+        ("", "cookie"),
+        ("x-plan", "cookie"),
+        ("x-plan", "x-plan, cookie"),
+    ] {
+        let world = varies_later(first, then).await;
+        world.get_with("/", "cookie: a").await;
+        world.advance(2);
+        let confirmed = world.get_with("/", "cookie: a").await;
+        assert_eq!((confirmed.status.as_u16(), &*confirmed.body), (200, "a"));
+        let status = confirmed.cache_status();
+        assert!(status.starts_with("larder; fwd=stale"), "{status}");
+        for is_hit in [false, true] {
+            let other = world.get_with("/", "cookie: b").await;
+            let answer = (&*other.body, other.is_hit());
+            assert_eq!(answer, ("b", is_hit), "{first} {then}");
+        }
+        assert_eq!(world.get_with("/", "cookie: a").await.body, "a");
+    }
+}
+
+#[tokio::test]
+async fn what_a_304_confirmed_for_one_variant_is_found_under_it() {
+    let world = varies_later("", "cookie").await;
+    world.get_with("/", "cookie: a").await;
+    world.advance(2);
+    world.get_with("/", "cookie: a").await;
+    let hit = world.get_with("/", "cookie: a").await;
+    assert_eq!((hit.is_hit(), &*hit.body), (true, "a"));
+    assert_eq!(hit.header("vary"), "cookie");
+    assert_eq!(world.origin.times(), 2);
+}
+
+#[tokio::test]
+async fn a_304_that_says_a_response_varies_is_not_stored_where_it_was_invalidated_meanwhile() {
+    let world = varies_later("", "cookie").await;
+    world.get_with("/", "cookie: a").await;
+    world.advance(2);
+    let (began, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (begins, goes) = (Arc::clone(&began), Arc::clone(&go));
+    world.origin.does(move |_| {
+        let (begins, goes) = (Arc::clone(&begins), Arc::clone(&goes));
+        async move {
+            begins.add_permits(1);
+            goes.acquire().await.unwrap().forget();
+            let response = Response::builder().status(304).header("etag", "\"a\"");
+            let response = response.header("cache-control", "max-age=100");
+            response
+                .header("vary", "cookie")
+                .body(Body::empty())
+                .unwrap()
+        }
+    });
+    let asking = tokio::spawn({
+        let world = world.clone();
+        async move { world.get_with("/", "cookie: a").await }
+    });
+    soon("the origin is asked", began.acquire())
+        .await
+        .unwrap()
+        .forget();
+    world.larder.invalidate(Strength::Remove).await.unwrap();
+    go.add_permits(1);
+    soon("the answer", asking).await.unwrap();
+    world
+        .origin
+        .answers(200, "cache-control: max-age=100", "new");
+    assert_eq!(world.get_with("/", "cookie: a").await.body, "new");
 }

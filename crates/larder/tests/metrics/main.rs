@@ -101,6 +101,24 @@ async fn lookups_loads_and_the_near_tier_are_told_by_cache() {
 }
 
 #[tokio::test]
+async fn evictions_that_nobody_heard_of_are_told() {
+    recorder();
+    let larder = Larder::in_memory().await.unwrap();
+    let cache = larder.cache("untold").near(NearCapacity::Entries(1));
+    let cache: Cache<u64, u64> = cache.on_evicted(|_| {}).build().unwrap();
+    // Nothing here lets the only thread go to the task that delivers.
+    for key in 0..10_000 {
+        cache.set(&key, key).await.unwrap();
+    }
+    let untold = cache.stats().evictions_untold;
+    assert!(untold > 0);
+    #[expect(clippy::cast_precision_loss, reason = "small")]
+    let untold = untold as f64;
+    let of = r#"cache="untold""#;
+    reaches("larder_evictions_untold_total", &[of], untold).await;
+}
+
+#[tokio::test]
 async fn several_larders_add_up_and_take_with_them_what_they_held() {
     recorder();
     let mut larders = Vec::new();

@@ -1,5 +1,6 @@
 //! G6: how much the near tier holds.
 
+use larder::bounded::Eviction;
 use larder::{Cache, CacheBuilder, Config, Error, Larder, NearCapacity};
 use larder_servers::Kind;
 
@@ -92,6 +93,25 @@ async fn a_resize_takes_effect_at_once() {
     cache.resize_near(100);
     cache.set(&1, String::new()).await.unwrap();
     assert!(cache.exists(&1).await);
+}
+
+#[tokio::test]
+async fn what_a_resize_evicts_is_counted() {
+    for eviction in Eviction::ALL {
+        let (larder, _clock) = in_memory().await;
+        let cache = texts(&larder, NearCapacity::Entries(1_000)).eviction(eviction);
+        let cache = cache.build().unwrap();
+        for key in 0..900_u32 {
+            cache.set(&key, "x".to_owned()).await.unwrap();
+        }
+        // One that is replaced is not evicted.
+        cache.set(&1, "y".to_owned()).await.unwrap();
+        let evicted = cache.stats().near_evicted;
+        cache.resize_near(10);
+        let left = cache.near_usage().entries;
+        let by_resize = cache.stats().near_evicted - evicted;
+        assert_eq!((evicted, by_resize), (0, 900 - left), "{eviction}");
+    }
 }
 
 #[tokio::test]

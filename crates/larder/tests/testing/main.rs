@@ -239,6 +239,22 @@ async fn pushes_that_are_lost_show_until_that_is_noticed() {
 }
 
 #[tokio::test]
+async fn what_was_not_heard_in_silence_is_not_believed_after_it() {
+    let server = FaultyRemote::new();
+    let (here, there) = (cache_on(&server).await, cache_on(&server).await);
+    here.set(&1, "old").await.unwrap();
+    assert!(there.exists(&1).await);
+    server.silence_pushes();
+    here.set(&1, "new").await.unwrap();
+    server.heal();
+    let found = there.lookup(&1).await.unwrap();
+    assert_eq!((&**found, found.outcome.source), ("new", Source::Remote));
+    let tally = Tally::of(&there);
+    assert!(there.exists(&1).await, "and memory is trusted again");
+    tally.assert_near_hits(1);
+}
+
+#[tokio::test]
 async fn an_operation_is_held_at_either_end() {
     let server = FaultyRemote::new();
     let cache = cache_on(&server).await;

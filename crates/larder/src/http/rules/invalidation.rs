@@ -12,9 +12,15 @@ pub(crate) fn is_unsafe(method: &Method) -> bool {
     )
 }
 
-/// Whether a response to an unsafe request makes stored ones invalid: where it is no error.
+/// Whether a response to an unsafe request makes stored ones invalid: where it is no error, and where it is
+/// one of those that stand for an answer that was lost. A gateway or a time limit between here and the origin
+/// made it, nobody knows what the origin did, and so it may have been done.
 pub(crate) fn invalidates(status: StatusCode) -> bool {
-    status.is_success() || status.is_redirection()
+    let is_lost = matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
+    );
+    status.is_success() || status.is_redirection() || is_lost
 }
 
 /// The URLs of the same origin, other than the request's own, that a response to an unsafe request names.
@@ -69,10 +75,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_invalidates_nothing() {
+    fn an_error_invalidates_nothing_unless_it_may_hide_an_answer() {
         let of = |status| invalidates(StatusCode::from_u16(status).unwrap());
         assert!(of(200) && of(303));
-        assert!(!of(404) && !of(500));
+        assert!(of(408) && of(502) && of(504));
+        assert!(!of(404) && !of(500) && !of(503));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Held<'_> {
 pub(crate) enum Decision {
     /// It is served; it is fresh.
     Fresh,
-    /// It is served although it is stale, as the request allows.
+    /// It is served although it is stale, as the request or the response allows.
     Stale,
     /// It is served although it is stale, and asked about behind the client's back.
     Refresh,
@@ -90,7 +90,12 @@ pub(crate) fn decide(held: Held<'_>, wish: &Wish) -> Decision {
         return Decision::AskStale;
     }
     if held.within(held.terms.stale_while_revalidate) {
-        return Decision::Refresh;
+        // Not behind the client's back either: what it says of storing would count for all.
+        return if wish.only_if_cached {
+            Decision::Stale
+        } else {
+            Decision::Refresh
+        };
     }
     match wish.max_stale {
         Some(most)
@@ -195,6 +200,7 @@ mod tests {
             ..terms()
         };
         assert_eq!(decided(&terms, 14, ""), Decision::Refresh);
+        assert_eq!(decided(&terms, 14, "only-if-cached"), Decision::Stale);
         assert_eq!(decided(&terms, 15, ""), Decision::AskStale);
         assert_eq!(decided(&terms, 14, "no-cache"), Decision::AskStale);
     }

@@ -85,3 +85,22 @@ fn distances_survive_the_end_of_the_places() {
         assert!(round == 1 || curve.hit_rate(round - 1).unwrap() < 0.001);
     }
 }
+
+#[test]
+fn what_was_sampled_before_a_rush_is_told_after_it() {
+    let mut reuse = Reuse::new(Tick(0));
+    let (calm, rush) = (360_000, 100_000);
+    for n in 0..calm {
+        reuse.saw(hash(n % 6_000), Tick(n * 200));
+    }
+    for n in 0..rush {
+        reuse.saw(hash(10_000 + n % 500), Tick(calm * 200 + n));
+    }
+    let curve = reuse.curve(calm + rush, size());
+    assert!(curve.shares()[0] <= 0.25, "{:?}", curve.shares());
+    for capacity in [6_100, 8_000, 12_000, 20_000] {
+        let rate = curve.hit_rate(capacity).unwrap();
+        assert!(rate > 0.97, "{capacity}: {rate}");
+    }
+    assert!(curve.hit_rate(4_000).unwrap() < 0.3, "the rush alone");
+}
