@@ -9,6 +9,7 @@ use larder::http::HttpCacheLayer;
 use larder::http::axum::{TenantLarder, TenantLayer, TenantName, health, purge};
 use tower::ServiceExt;
 
+use crate::common::eventually;
 use crate::origin::{Answer, lines};
 
 const TOKEN: &str = "a token that is long";
@@ -114,8 +115,10 @@ async fn who_has_the_token_may_purge() {
         ("all=true", false, false),
         ("tag=path:/other&tenant=one", true, true),
     ] {
-        is_hit("one").await;
-        is_hit("two").await;
+        for tenant in ["one", "two"] {
+            // The answer comes before it is stored.
+            eventually("it is stored", async || is_hit(tenant).await).await;
+        }
         let purged = ask(&router, "POST", &format!("/purge?{query}"), &bearer).await;
         assert_eq!(purged.status, StatusCode::NO_CONTENT, "{query}");
         assert_eq!(
