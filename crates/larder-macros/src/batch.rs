@@ -7,7 +7,8 @@ use syn::{Error, Expr, GenericArgument, PathArguments, Result, Type};
 
 use crate::cached::Cached;
 use crate::call::Stage;
-use crate::function::{Argument, mentions};
+use crate::function::Argument;
+use crate::key::{is_skipped, stands_elsewhere};
 use crate::shape::Shape;
 
 /// A list of keys: its argument, and the type of its elements.
@@ -51,10 +52,9 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
     }
     for argument in &cached.function.arguments {
         let name = &argument.ident;
-        let is_skipped = options.names("skip").contains(name);
         if argument.ident != list.argument.ident
-            && !is_skipped
-            && !in_tenant(cached, &name.to_string())
+            && !is_skipped(options, argument)
+            && !stands_elsewhere(options, argument)
         {
             return Err(Error::new(
                 argument.ty.span(),
@@ -76,13 +76,6 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
     let (site, uncached) = (cached.site_item(), cached.uncached_item());
     let invalidate = invalidate(cached, &list)?;
     Ok(quote!(#main #site #uncached #invalidate))
-}
-
-fn in_tenant(cached: &Cached, name: &str) -> bool {
-    ["tenant", "cache", "larder"].iter().any(|option| {
-        let value = cached.options.value(option);
-        value.is_some_and(|value| mentions(quote!(#value), name))
-    })
 }
 
 fn list_of(cached: &Cached) -> Result<List<'_>> {
@@ -270,11 +263,11 @@ fn invalidate(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
         if ident == ids {
             Some(quote!(#ids: &[#element]))
         } else {
-            in_tenant(cached, &ident.to_string()).then(|| quote!(#ident: #ty))
+            cached.needs(&argument.name()).then(|| quote!(#ident: #ty))
         }
     });
     let inputs = quote!(#receiver #(#inputs),*);
-    let generics = cached.function.generics_for(&quote!(#inputs #value));
+    let generics = cached.generics(&quote!(#inputs #value));
     let clause = &generics.where_clause;
     let handle = if cached
         .options

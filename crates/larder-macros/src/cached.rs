@@ -31,10 +31,11 @@ use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Lit, Path, Result};
 
 use crate::batch;
-use crate::function::{Function, mentions};
+use crate::function::{Argument, Function, mentions};
 use crate::key::Key;
 use crate::options::{Known, Options, text};
 use crate::shape::{Said, Shape};
+use crate::uses::names_in;
 
 const KNOWN: Known = Known {
     attribute: "cached",
@@ -94,6 +95,8 @@ pub(crate) struct Cached {
     pub(crate) source: Source,
     pub(crate) spawns: bool,
     pub(crate) is_generic: bool,
+    /// The type and const parameters that tell its caches apart.
+    pub(crate) parameters: Vec<Ident>,
     pub(crate) version: Option<String>,
 }
 
@@ -142,7 +145,8 @@ impl Cached {
                 function.parameter_in(ty).is_some() || mentions(quote!(#ty), "impl")
             });
         }
-        let cached = Self {
+        let mut cached = Self {
+            parameters: Vec::new(),
             function,
             options,
             larder,
@@ -153,6 +157,7 @@ impl Cached {
             is_generic,
             version,
         };
+        cached.parameters = cached.parameters_that_count()?;
         cached.check()?;
         Ok(cached)
     }
@@ -239,16 +244,70 @@ impl Cached {
 
     /// Whether the call has to do with an argument before the function runs.
     pub(crate) fn needs(&self, name: &str) -> bool {
-        let within = |option: &str| {
-            self.options
-                .value(option)
-                .is_some_and(|value| mentions(quote!(#value), name))
-        };
         self.key.needs(name, &self.function)
-            || ["tenant", "larder", "key"]
-                .iter()
-                .any(|option| within(option))
-            || matches!(&self.source, Source::Passed(expr) if mentions(quote!(#expr), name))
+            || self
+                .of_each_call()
+                .any(|value| names_in(value).contains(name))
+    }
+
+    /// The expressions that choose a call's place: its tenant, its larder, its cache and its key.
+    pub(crate) fn of_each_call(&self) -> impl Iterator<Item = &Expr> {
+        let said = ["tenant", "larder", "key"].iter();
+        let passed = match &self.source {
+            Source::Passed(cache) => Some(cache),
+            _ => None,
+        };
+        said.filter_map(|option| self.options.value(option))
+            .chain(passed)
+    }
+
+    /// The type and const parameters that are part of the function's own cache, so that what is loaded with
+    /// some is never returned with others. One of them is none: it was skipped, or it is the type of an
+    /// argument that is, and of nothing else.
+    ///
+    /// # Errors
+    /// A cache that others share has no place for them.
+    fn parameters_that_count(&self) -> Result<Vec<Ident>> {
+        let Self { function, .. } = self;
+        let mentioned = |tokens: TokenStream, name: &Ident| mentions(tokens, &name.to_string());
+        let is_needed = |argument: &&Argument| self.needs(&argument.name());
+        let in_an_expression = |name: &Ident| {
+            let mut values = self.of_each_call();
+            values.any(|value| mentioned(quote!(#value), name))
+        };
+        let in_the_place = |name: &Ident| {
+            let mut needed = function.arguments.iter().filter(is_needed);
+            let returns = &function.returns;
+            needed.any(|Argument { ty, .. }| mentioned(quote!(#ty), name))
+                || mentioned(quote!(#returns), name)
+                || in_an_expression(name)
+        };
+        let is_skipped = |name: &Ident| {
+            let mut skipped = function.arguments.iter().filter(|it| !is_needed(it));
+            self.options.names("skip").contains(name)
+                || skipped.any(|argument| argument.is_of(name)) && !in_the_place(name)
+        };
+        let counting = function.parameters().filter(|name| !is_skipped(name));
+        if matches!(self.source, Source::Own) {
+            return Ok(counting.cloned().collect());
+        }
+        let is_in_a_type = |name: &Ident| {
+            let mut arguments = function.arguments.iter();
+            arguments.any(|Argument { ty, .. }| mentioned(quote!(#ty), name))
+        };
+        for name in counting {
+            if !in_the_place(name) && !is_in_a_type(name) {
+                return Err(Error::new(
+                    name.span(),
+                    format!(
+                        "other functions may use this cache too, and `{name}` is no part of the key: add \
+                         something that tells one `{name}` from another, as in `key = (id, {name}::NAME)`, or \
+                         `skip({name})`"
+                    ),
+                ));
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn expand(&self) -> Result<TokenStream> {

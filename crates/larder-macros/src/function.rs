@@ -26,12 +26,23 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
+    /// Its name without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
     /// What it refers to, where it is a reference.
     pub(crate) fn referred(&self) -> Option<&Type> {
         match &self.ty {
             Type::Reference(reference) => Some(&reference.elem),
             _ => None,
         }
+    }
+
+    /// Whether its type is this parameter, or a reference to it.
+    pub(crate) fn is_of(&self, parameter: &Ident) -> bool {
+        let ty = self.referred().unwrap_or(&self.ty);
+        matches!(ty, Type::Path(path) if path.path.is_ident(parameter))
     }
 
     pub(crate) fn is_mutable(&self) -> bool {
@@ -125,7 +136,7 @@ impl Function {
     /// The names of the arguments.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         let named = self.arguments.iter().filter(|argument| argument.named);
-        named.map(|argument| argument.ident.unraw().to_string())
+        named.map(Argument::name)
     }
 
     /// Where the return type stands.
@@ -151,25 +162,14 @@ impl Function {
         quote!(#receiver #(#arguments),*)
     }
 
-    /// The type and const parameters as arguments, where they can be said.
+    /// The type and const parameters as arguments.
     pub(crate) fn turbofish(&self) -> TokenStream {
-        let hidden = self
-            .arguments
-            .iter()
-            .any(|argument| mentions(argument.ty.to_token_stream(), "impl"));
-        let mut parameters = Vec::new();
-        for parameter in &self.item.sig.generics.params {
-            match parameter {
-                GenericParam::Type(parameter) => parameters.push(&parameter.ident),
-                GenericParam::Const(parameter) => parameters.push(&parameter.ident),
-                GenericParam::Lifetime(_) => {}
-            }
-        }
-        if hidden || parameters.is_empty() {
-            TokenStream::new()
-        } else {
-            quote!(::<#(#parameters),*>)
-        }
+        turbofish(&self.item.sig.generics)
+    }
+
+    /// The type and const parameters.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Ident> {
+        parameters(&self.item.sig.generics)
     }
 
     /// The generics that a function needs which has no more of this one than `tokens`.
@@ -227,6 +227,27 @@ impl Function {
     }
 }
 
+fn parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
+    generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            GenericParam::Const(parameter) => Some(&parameter.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+}
+
+/// Type and const parameters as arguments.
+pub(crate) fn turbofish(generics: &Generics) -> TokenStream {
+    let parameters: Vec<_> = parameters(generics).collect();
+    if parameters.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(::<#(#parameters),*>)
+    }
+}
+
 fn name_of(parameter: &GenericParam) -> String {
     match parameter {
         GenericParam::Type(parameter) => parameter.ident.to_string(),
@@ -235,13 +256,12 @@ fn name_of(parameter: &GenericParam) -> String {
     }
 }
 
-/// Whether `tokens` mention a name, be it in the text of a format.
+/// Whether a type or a bound mentions a name.
 pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
-    any_token(tokens, &|token| match token {
-        TokenTree::Ident(ident) => ident.unraw() == name,
-        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
-        _ => false,
-    })
+    any_token(
+        tokens,
+        &|token| matches!(token, TokenTree::Ident(ident) if ident.unraw() == name),
+    )
 }
 
 fn any_token(tokens: TokenStream, is_it: &impl Fn(&TokenTree) -> bool) -> bool {

@@ -26,6 +26,6 @@ pub use returns::{
     ARC, CLONED, Held, InBackground, IsNotClone, IsPlain, IsValue, OPTION, Optional, PLAIN, Probe,
     RESULT, Returned, Settles, Succeeds, TakesFailure, VALUE, ValueOf, WRAPPED,
 };
-pub use site::{Erased, Keeps, Site, Slot, built, here, own};
+pub use site::{Erased, Keeps, Site, Slot, built, whole};
 pub use sync::{load_blocking, wait_for};
 pub use text::{Borrowed, KeyOf, Text, key_part};

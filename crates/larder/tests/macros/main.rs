@@ -19,6 +19,7 @@ mod blocking;
 mod errors;
 mod forms;
 mod global;
+mod isolation;
 mod keys;
 mod options;
 #[cfg(feature = "valkey")]
