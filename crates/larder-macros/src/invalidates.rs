@@ -11,6 +11,7 @@ use crate::function::{Function, mentions};
 use crate::key::kept_by_caller;
 use crate::options::{Known, Options, string, strings, text};
 use crate::shape::Said;
+use crate::template::Template;
 
 const KNOWN: Known = Known {
     attribute: "invalidates",
@@ -161,13 +162,21 @@ fn tasks(options: &Options, function: &Function, larder: &Path) -> Result<TokenS
             within.extend(quote!(__tasks.push(#private::Task::keys(#cloned, #keys));));
         }
         if let Some(pattern) = options.value("pattern") {
-            let pattern = string(pattern, function, larder)?;
+            let pattern = pattern_of(pattern, function, larder)?;
             within.extend(
                 quote!(__tasks.push(#private::Task::patterns(#cloned, ::std::vec![#pattern]));),
             );
         }
         if let Some(patterns) = options.value("patterns") {
-            let patterns = strings(patterns, function, larder)?;
+            let patterns = match patterns {
+                Expr::Array(array) => {
+                    let patterns = array.elems.iter();
+                    let patterns = patterns.map(|pattern| pattern_of(pattern, function, larder));
+                    let patterns = patterns.collect::<Result<Vec<_>>>()?;
+                    quote!(::std::vec![#(#patterns),*])
+                }
+                other => strings(other, function, larder)?,
+            };
             within.extend(quote!(__tasks.push(#private::Task::patterns(#cloned, #patterns));));
         }
         if options.has("all") {
@@ -214,6 +223,14 @@ fn one_key(key: &Expr, function: &Function, larder: &Path) -> Result<TokenStream
                 ::std::borrow::ToOwned::to_owned(__key.key())
             }))
         }
+    }
+}
+
+/// A `String` of a template or an expression.
+fn pattern_of(pattern: &Expr, function: &Function, larder: &Path) -> Result<TokenStream> {
+    match text(pattern) {
+        Some(text) => Template::parse(text, function)?.pattern(larder),
+        None => string(pattern, function, larder),
     }
 }
 

@@ -1,4 +1,7 @@
 //! Templates: `"user:{id}"`.
+//!
+//! How an argument is written depends on the text right behind it and on nothing else. So `"user:{team}:{id}"`
+//! as a key, `"user:{team}:7"` as another, and `"user:{team}:*"` as a pattern begin alike, whatever `team` is.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -92,15 +95,39 @@ impl Template {
 
     /// An expression that is a `Text`.
     pub(crate) fn tokens(&self, larder: &Path) -> TokenStream {
-        let mut text = quote_spanned!(self.span=> #larder::__private::Text::new());
+        let new = quote_spanned!(self.span=> #larder::__private::Text::new());
+        self.grown(new)
+    }
+
+    /// An expression that is a `String`: a pattern, in which arguments stand for themselves.
+    ///
+    /// # Errors
+    /// Where a wildcard stands right behind an argument: what that is escaped for is not known then.
+    pub(crate) fn pattern(&self, larder: &Path) -> Result<TokenStream> {
+        for pair in self.pieces.windows(2) {
+            if let [Piece::Value { root, .. }, Piece::Literal(next)] = pair
+                && next.starts_with(['*', '?'])
+            {
+                return Err(Error::new(
+                    self.span,
+                    format!(
+                        "a wildcard right behind `{{{root}}}`, which in the keys is written for the text \
+                         behind it: write that before the wildcard, as in `\"{{{root}}}:*\"`; where all \
+                         keys are meant that begin like this, write an expression such as `format!(…)`"
+                    ),
+                ));
+            }
+        }
+        let new = quote_spanned!(self.span=> #larder::__private::Text::pattern());
+        let text = self.grown(new);
+        Ok(quote!(::std::borrow::ToOwned::to_owned(#text.as_str())))
+    }
+
+    fn grown(&self, mut text: TokenStream) -> TokenStream {
         for (at, piece) in self.pieces.iter().enumerate() {
-            let rest = &self.pieces[at + 1..];
-            let more = rest
-                .iter()
-                .any(|piece| matches!(piece, Piece::Value { .. }));
-            match (piece, rest.first()) {
+            match (piece, self.pieces.get(at + 1)) {
                 (Piece::Literal(literal), _) => text = quote!(#text.literal(#literal)),
-                (Piece::Value { path, .. }, Some(Piece::Literal(next))) if more => {
+                (Piece::Value { path, .. }, Some(Piece::Literal(next))) => {
                     // There is one, or `parse` had refused it.
                     let until = next.chars().next().unwrap_or_default();
                     text = quote_spanned!(self.span=> #text.before(&(#path), #until));

@@ -24,6 +24,7 @@ mod keys;
 mod options;
 #[cfg(feature = "valkey")]
 mod servers;
+mod templates;
 mod writes;
 
 use std::fmt;
