@@ -73,9 +73,10 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
         ));
     }
     let main = main(cached, &list)?;
-    let (site, uncached) = (cached.site_item(), cached.uncached_item());
+    let (site, mark) = (cached.site_item(), cached.mark_item());
+    let uncached = cached.uncached_item();
     let invalidate = invalidate(cached, &list)?;
-    Ok(quote!(#main #site #uncached #invalidate))
+    Ok(quote!(#main #mark #site #uncached #invalidate))
 }
 
 fn list_of(cached: &Cached) -> Result<List<'_>> {

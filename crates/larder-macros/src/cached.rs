@@ -98,12 +98,15 @@ pub(crate) struct Cached {
     /// The type and const parameters that tell its caches apart.
     pub(crate) parameters: Vec<Ident>,
     pub(crate) version: Option<String>,
+    /// What is beside this function and beside no other one.
+    pub(crate) mark: Ident,
 }
 
 pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let text = format!("{attribute}|{item}");
     let function = Function::parse("cached", item)?;
     let options = KNOWN.parse(attribute)?;
-    let cached = Cached::of(function, options)?;
+    let cached = Cached::of(function, options, &text)?;
     if cached.options.has("batch") {
         return batch::expand(&cached);
     }
@@ -111,7 +114,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
 }
 
 impl Cached {
-    fn of(function: Function, options: Options) -> Result<Self> {
+    fn of(function: Function, options: Options, text_of_all: &str) -> Result<Self> {
         let larder = options.larder()?;
         if matches!(function.item.sig.output, syn::ReturnType::Default) {
             return Err(Error::new(
@@ -145,8 +148,10 @@ impl Cached {
                 function.parameter_in(ty).is_some() || mentions(quote!(#ty), "impl")
             });
         }
+        let mark = mark(&function, text_of_all);
         let mut cached = Self {
             parameters: Vec::new(),
+            mark,
             function,
             options,
             larder,
@@ -315,11 +320,12 @@ impl Cached {
         if self.options.has("in_trait") {
             return Ok(main);
         }
-        let site = self.site_item();
+        let (site, mark) = (self.site_item(), self.mark_item());
         let uncached = self.uncached_item();
         let companions = self.companions()?;
         Ok(quote! {
             #main
+            #mark
             #site
             #uncached
             #companions
@@ -330,6 +336,28 @@ impl Cached {
     pub(crate) fn beside(&self, what: &str) -> Ident {
         let name = self.function.name();
         Ident::new(&format!("{}_{what}", name.unraw()), name.span())
+    }
+
+    /// The mark as an item, where a function of another place could be meant.
+    pub(crate) fn mark_item(&self) -> TokenStream {
+        if !self.scope().is_empty() {
+            return TokenStream::new();
+        }
+        let mark = &self.mark;
+        let attributes = self.function.shared_attributes();
+        quote! {
+            #(#attributes)*
+            #[doc(hidden)]
+            #[inline]
+            #[allow(non_snake_case)]
+            fn #mark() {}
+        }
+    }
+
+    /// A statement that does nothing, and that compiles only where the mark is.
+    pub(crate) fn at_the_mark(&self) -> Option<TokenStream> {
+        let mark = &self.mark;
+        self.scope().is_empty().then(|| quote!(#mark();))
     }
 
     /// `Self::` where it is needed.
@@ -354,6 +382,20 @@ impl Cached {
         let (clause, inputs) = (&signature.generics.where_clause, self.function.inputs());
         quote!(#asyncness #abi fn #name #generics(#inputs) #output #clause)
     }
+}
+
+/// A name that only this function has, by its text, and that says what is to be done where it is not found.
+///
+/// A macro does not see that a function without `self` stands in an `impl`, and there its name means a
+/// function of the module around. Where there is one of the same name, that one's body would run.
+fn mark(function: &Function, text: &str) -> Ident {
+    // FNV-1a: the same in each build.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let name = function.name();
+    let text = format!("{}_in_an_impl_says_in_impl_{hash:016x}", name.unraw());
+    Ident::new(&text, name.span())
 }
 
 /// `2` or `"2026-11"`.

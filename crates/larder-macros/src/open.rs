@@ -125,7 +125,8 @@ impl Cached {
             .value("tenant")
             .map(|tenant| self.tenant(tenant))
             .transpose()?;
-        Ok(quote!(#opened #tenant))
+        let mark = self.at_the_mark();
+        Ok(quote!(#mark #opened #tenant))
     }
 
     fn tenant(&self, tenant: &Expr) -> Result<TokenStream> {
