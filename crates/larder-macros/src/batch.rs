@@ -9,7 +9,7 @@ use crate::cached::Cached;
 use crate::call::Stage;
 use crate::function::Argument;
 use crate::key::{is_skipped, stands_elsewhere};
-use crate::shape::Shape;
+use crate::shape::{Shape, settled};
 
 /// A list of keys: its argument, and the type of its elements.
 struct List<'a> {
@@ -208,10 +208,12 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
         ),
     };
     let signature = cached.signature(cached.function.name());
+    let settled = settled(&item, span, &cached.larder);
     Ok(quote! {
         #(#attributes)*
         #visibility #signature {
             <#returns as #private::InBackground>::check();
+            #settled
             '__cached: {
                 #condition
                 #opened

@@ -135,7 +135,7 @@ impl Cached {
             inner,
             sharing,
             ok,
-            ..
+            settled,
         } = &self.shape;
         let span = self.function.returns_span();
         let optional = self
@@ -148,6 +148,7 @@ impl Cached {
             let uncached = self.call_uncached(&self.forwarded());
             return Ok(quote_spanned! {span=>
                 <#returns as #private::InBackground>::check();
+                #settled
                 #optional
                 #staged
                 match __staged {
@@ -163,6 +164,7 @@ impl Cached {
         }
         Ok(if self.function.is_async() {
             quote_spanned! {span=>
+                #settled
                 #optional
                 #staged
                 let __function = #function;
@@ -177,6 +179,7 @@ impl Cached {
             }
         } else {
             quote_spanned! {span=>
+                #settled
                 #optional
                 #staged
                 let __function = #function;
@@ -198,7 +201,8 @@ impl Cached {
             let call = self.call_uncached(&self.forwarded());
             return quote!(move || #call);
         }
-        let (block, returns) = (&self.function.item.block, &self.function.returns);
+        let (statements, returns) = (&self.function.item.block.stmts, &self.function.returns);
+        let body = self.function.body();
         let patterns = self
             .function
             .item
@@ -216,9 +220,9 @@ impl Cached {
                 quote!(let #pattern = #ident;)
             });
         if self.function.is_async() {
-            quote!(move || async move { #(#rebound)* #block })
+            quote!(move || async move { #(#rebound)* #body })
         } else {
-            quote!(move || -> #returns { #(#rebound)* #block })
+            quote!(move || -> #returns { #(#rebound)* #(#statements)* })
         }
     }
 

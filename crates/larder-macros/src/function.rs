@@ -1,7 +1,7 @@
 //! The function under an attribute, as far as its text tells.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{
@@ -214,6 +214,21 @@ impl Function {
             clause.predicates = clause.predicates.clone().into_iter().filter(keep).collect();
         }
         generics
+    }
+
+    /// The statements of the body, for an `async` block, which does not know what it returns: a type in its
+    /// first statement says so. Else a `Box<dyn Error>` would have to be named in each `Err(…)`.
+    pub(crate) fn body(&self) -> TokenStream {
+        let (statements, returns) = (&self.item.block.stmts, &self.returns);
+        let typed = quote_spanned! {self.returns_span()=>
+            #[allow(unknown_lints, unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop,
+                clippy::let_unit_value, clippy::needless_return, clippy::unreachable)]
+            if false {
+                let __returned: #returns = loop {};
+                return __returned;
+            }
+        };
+        quote!(#typed #(#statements)*)
     }
 
     /// The attributes that everything beside the function has as well.

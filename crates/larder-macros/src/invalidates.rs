@@ -48,13 +48,14 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     let item = &function.item;
     let (attributes, visibility, signature) = (&item.attrs, &item.vis, &item.sig);
     let (block, returns, name) = (&item.block, &function.returns, function.name().to_string());
+    let body = function.body();
     let condition = options
         .value("condition")
         .map_or_else(|| quote!(true), |it| quote!(#it));
     let private = quote!(#larder::__private);
     let (run, end) = if function.is_async() {
         (
-            quote!((async move #block).await),
+            quote!((async move { #body }).await),
             quote!(#private::all(#name, __tasks).await),
         )
     } else {

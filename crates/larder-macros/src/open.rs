@@ -8,6 +8,7 @@ use syn::{Error, Expr, Generics, Lit, Path, Result};
 
 use crate::cached::{Cached, Source};
 use crate::function::{mentions, turbofish};
+use crate::key::kept_by_caller;
 use crate::options::{Time, string, text};
 
 impl Cached {
@@ -132,7 +133,10 @@ impl Cached {
     fn tenant(&self, tenant: &Expr) -> Result<TokenStream> {
         let name = match text(tenant) {
             Some(_) => string(tenant, &self.function, &self.larder)?,
-            None => quote_spanned!(tenant.span()=> #tenant),
+            None => {
+                let tenant_of = kept_by_caller(tenant, &self.function);
+                quote_spanned!(tenant.span()=> #tenant_of)
+            }
         };
         Ok(quote! {
             let __view = __cache.tenant(#name);

@@ -16,6 +16,7 @@ mod common;
 
 mod batches;
 mod blocking;
+mod bodies;
 mod errors;
 mod forms;
 mod global;
