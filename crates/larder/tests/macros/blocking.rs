@@ -5,6 +5,8 @@ use std::sync::mpsc;
 
 use larder::remote::MemoryRemote;
 use larder::{Larder, cached};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::{spawn_blocking, yield_now};
 
 use crate::common::soon;
@@ -165,4 +167,41 @@ async fn a_panic_is_its_callers_and_no_second_run() {
         .unwrap_err();
     assert_eq!(panic.downcast_ref::<String>().unwrap(), "no 7");
     assert_eq!(runs.get(), 1);
+}
+
+/// The timers of larder are no place for a function's sockets and tasks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_runs_in_its_callers_runtime_or_in_none() {
+    #[cached(larder = larder)]
+    fn bound(larder: &Larder, n: u64) -> (bool, Option<String>) {
+        let _ = larder;
+        let Ok(runtime) = Handle::try_current() else {
+            return (n == 0, None);
+        };
+        let bound = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+        let task = tokio::spawn(async { std::thread::current().name().map(str::to_owned) });
+        (bound.is_ok(), runtime.block_on(task).unwrap())
+    }
+    #[cached(larder = larder)]
+    fn panics(larder: &Larder, n: u64) -> Result<u64, DbError> {
+        let _ = larder;
+        panic!("no {n}")
+    }
+    for larder in [Larder::in_memory().await.unwrap(), beside_a_server().await] {
+        let cloned = larder.clone();
+        let (is_bound, thread) = spawn_blocking(move || {
+            assert!(panics(&cloned, 1).is_err());
+            bound(&cloned, 1)
+        })
+        .await
+        .unwrap();
+        assert!(is_bound);
+        assert_ne!(thread.as_deref(), Some("larder-timers"));
+        let thread = std::thread::spawn(move || {
+            let alone = bound(&larder, 0);
+            let handle = Handle::try_current();
+            (alone, handle.is_err())
+        });
+        assert_eq!(thread.join().unwrap(), ((true, None), true));
+    }
 }
