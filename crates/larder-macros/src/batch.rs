@@ -146,7 +146,8 @@ fn tags(cached: &Cached, item: &TokenStream, inner: &TokenStream) -> TokenStream
 
 fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let item_fn = &cached.function.item;
-    let (attributes, visibility) = (&item_fn.attrs, &item_fn.vis);
+    let visibility = &item_fn.vis;
+    let attributes = cached.function.outer_attributes();
     let (private, span) = (cached.private(), cached.function.returns_span());
     let Shape {
         returns,

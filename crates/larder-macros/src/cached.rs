@@ -238,6 +238,19 @@ impl Cached {
                 return Err(Error::new(argument.ty.span(), message));
             }
         }
+        for name in OF_THE_CACHE {
+            let used = options.value(name).map(names_in).unwrap_or_default();
+            let mut names = function.names().chain(["self".to_owned()]);
+            if let Some(name_used) = names.find(|name| used.contains(name)) {
+                options.refuse(
+                    name,
+                    &format!(
+                        "is an option of the whole cache, and is asked for once, when that is opened: it cannot \
+                         depend on `{name_used}`"
+                    ),
+                )?;
+            }
+        }
         if options.has("in_trait") && options.has("in_impl") {
             return options.refuse("in_impl", "is said by `in_trait` already");
         }
@@ -379,7 +392,8 @@ impl Cached {
         let signature = &self.function.item.sig;
         let (asyncness, abi) = (&signature.asyncness, &signature.abi);
         let (generics, output) = (&signature.generics, &signature.output);
-        let (clause, inputs) = (&signature.generics.where_clause, self.function.inputs());
+        let clause = &signature.generics.where_clause;
+        let inputs = self.function.inputs(self.options.has("in_trait"));
         quote!(#asyncness #abi fn #name #generics(#inputs) #output #clause)
     }
 }

@@ -201,8 +201,7 @@ impl Cached {
             let call = self.call_uncached(&self.forwarded());
             return quote!(move || #call);
         }
-        let (statements, returns) = (&self.function.item.block.stmts, &self.function.returns);
-        let body = self.function.body();
+        let returns = &self.function.returns;
         let patterns = self
             .function
             .item
@@ -219,10 +218,13 @@ impl Cached {
                 let ident = &argument.ident;
                 quote!(let #pattern = #ident;)
             });
+        let rebound = quote!(#(#rebound)*);
         if self.function.is_async() {
-            quote!(move || async move { #(#rebound)* #body })
+            let body = self.function.async_body(&rebound);
+            quote!(move || async move #body)
         } else {
-            quote!(move || -> #returns { #(#rebound)* #(#statements)* })
+            let body = self.function.body(&rebound);
+            quote!(move || -> #returns #body)
         }
     }
 
@@ -274,7 +276,12 @@ impl Cached {
     /// The function behind its cache.
     pub(crate) fn main(&self) -> Result<TokenStream> {
         let item = &self.function.item;
-        let (attributes, visibility) = (&item.attrs, &item.vis);
+        let visibility = &item.vis;
+        let attributes: Vec<_> = if self.options.has("in_trait") {
+            item.attrs.clone()
+        } else {
+            self.function.outer_attributes().collect()
+        };
         let (staged, answered) = (self.staged(Stage::Hit)?, self.answered(Stage::Hit)?);
         let signature = self.signature(self.function.name());
         Ok(quote! {

@@ -16,31 +16,42 @@ impl Cached {
         let item = &self.function.item;
         let mut signature = item.sig.clone();
         signature.ident = self.beside("uncached");
-        let (visibility, block) = (&item.vis, &item.block);
-        let attributes = self.function.shared_attributes();
-        let doc = self.doc("The function itself: neither looked up nor stored.");
+        let visibility = &item.vis;
+        let attributes = self.function.body_attributes();
+        let doc = self.text("The function itself: neither looked up nor stored.");
+        // An argument that only the attribute uses is used.
+        let used = self.options.names_used();
+        let arguments = self.function.arguments.iter();
+        let used = arguments
+            .filter(|argument| argument.named && used.contains(&argument.name()))
+            .map(|argument| &argument.ident);
+        let body = self.function.body(&quote!(#(let _ = &#used;)*));
         quote! {
+            #[allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate)]
             #(#attributes)*
-            #doc
-            #[allow(unused_variables)]
-            #visibility #signature #block
+            #[doc = #doc]
+            #visibility #signature #body
         }
     }
 
     /// Attributes of what stands beside the function.
     pub(crate) fn doc(&self, text: &str) -> TokenStream {
+        let text = self.text(text);
+        quote! {
+            #[doc = #text]
+            #[allow(dead_code, clippy::pedantic)]
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
         let text = format!(
             "{text}\n\nBeside [`{0}`](Self::{0}).",
             self.function.name().unraw()
         );
-        let text = if self.scope().is_empty() {
+        if self.scope().is_empty() {
             text.replace("Self::", "")
         } else {
             text
-        };
-        quote! {
-            #[doc = #text]
-            #[allow(dead_code, clippy::pedantic)]
         }
     }
 

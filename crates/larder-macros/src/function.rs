@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Generics, ItemFn, Pat, ReceiverKind, Result, ReturnType,
-    Safety, Type, WherePredicate,
+    Attribute, Block, Error, FnArg, GenericParam, Generics, ItemFn, Meta, Pat, ReceiverKind,
+    Result, ReturnType, Safety, Type, WherePredicate,
 };
 
 /// A function or method with a body.
@@ -93,6 +93,15 @@ impl Function {
             ReturnType::Default => syn::parse_quote!(()),
             ReturnType::Type(_, ty) => (**ty).clone(),
         };
+        if is_boxed_future(&returns) {
+            return Err(Error::new(
+                returns.span(),
+                format!(
+                    "a future in a box is no value; where `#[async_trait]` made it of an `async fn`, put \
+                     `{attribute}` on an `async fn` of the type's own, and call that one here"
+                ),
+            ));
+        }
         let typed = signature.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
@@ -152,9 +161,14 @@ impl Function {
             .map(|parameter| &parameter.ident)
     }
 
-    /// The inputs with a name for each, for a function that passes them on.
-    pub(crate) fn inputs(&self) -> TokenStream {
-        let receiver = self.item.sig.receiver().map(|receiver| quote!(#receiver,));
+    /// The inputs with a name for each, for a function that passes them on, or has the body within it.
+    pub(crate) fn inputs(&self, has_body: bool) -> TokenStream {
+        let receiver = self.item.sig.receiver().cloned().map(|mut receiver| {
+            if !has_body {
+                receiver.mutability = None;
+            }
+            quote!(#receiver,)
+        });
         let arguments = self
             .arguments
             .iter()
@@ -216,10 +230,18 @@ impl Function {
         generics
     }
 
-    /// The statements of the body, for an `async` block, which does not know what it returns: a type in its
-    /// first statement says so. Else a `Box<dyn Error>` would have to be named in each `Err(…)`.
-    pub(crate) fn body(&self) -> TokenStream {
-        let (statements, returns) = (&self.item.block.stmts, &self.returns);
+    /// The body with `before` at its beginning.
+    pub(crate) fn body(&self, before: &TokenStream) -> Block {
+        let mut block = (*self.item.block).clone();
+        let first: Block = syn::parse_quote!({ #before });
+        block.stmts.splice(0..0, first.stmts);
+        block
+    }
+
+    /// The body for an `async` block, which does not know what it returns: a type in its first statement says
+    /// so. Else a `Box<dyn Error>` would have to be named in each `Err(…)`.
+    pub(crate) fn async_body(&self, before: &TokenStream) -> Block {
+        let returns = &self.returns;
         let typed = quote_spanned! {self.returns_span()=>
             #[allow(unknown_lints, unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop,
                 clippy::let_unit_value, clippy::needless_return, clippy::unreachable)]
@@ -228,18 +250,50 @@ impl Function {
                 return __returned;
             }
         };
-        quote!(#typed #(#statements)*)
+        self.body(&quote!(#before #typed))
+    }
+
+    /// The attributes of a function that calls this one's body: an expectation is met where the body is.
+    pub(crate) fn outer_attributes(&self) -> impl Iterator<Item = Attribute> {
+        self.item.attrs.iter().map(allowed)
     }
 
     /// The attributes that everything beside the function has as well.
-    pub(crate) fn shared_attributes(&self) -> impl Iterator<Item = &Attribute> {
-        let attributes = self.item.attrs.iter();
-        attributes.filter(|attribute| {
-            ["cfg", "allow", "expect"]
-                .iter()
-                .any(|name| attribute.path().is_ident(name))
+    pub(crate) fn shared_attributes(&self) -> impl Iterator<Item = Attribute> {
+        self.attributes(&["cfg", "allow", "expect"]).map(allowed)
+    }
+
+    /// The attributes that belong to its body.
+    pub(crate) fn body_attributes(&self) -> impl Iterator<Item = Attribute> {
+        const LINTS: [&str; 6] = ["cfg", "allow", "expect", "warn", "deny", "forbid"];
+        self.attributes(&LINTS).map(|attribute| {
+            // What is beside it is allowed to be dead, and so keeps it alive.
+            let of_life = ["dead_code", "unused"].iter().any(|lint| {
+                matches!(&attribute.meta, Meta::List(list) if mentions(list.tokens.clone(), lint))
+            });
+            if of_life {
+                allowed(attribute)
+            } else {
+                attribute.clone()
+            }
         })
     }
+
+    fn attributes(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Attribute> {
+        let attributes = self.item.attrs.iter();
+        attributes.filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
+    }
+}
+
+/// `#[allow(…)]` of an `#[expect(…)]`, and any other as it is.
+fn allowed(attribute: &Attribute) -> Attribute {
+    let mut attribute = attribute.clone();
+    if let Meta::List(list) = &mut attribute.meta
+        && list.path.is_ident("expect")
+    {
+        list.path = Ident::new("allow", list.path.span()).into();
+    }
+    attribute
 }
 
 fn parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
@@ -251,6 +305,23 @@ fn parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
             GenericParam::Const(parameter) => Some(&parameter.ident),
             GenericParam::Lifetime(_) => None,
         })
+}
+
+/// Whether it is a `Pin<Box<dyn Future<…>>>`.
+fn is_boxed_future(ty: &Type) -> bool {
+    let is_pin = match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Pin"),
+        _ => false,
+    };
+    let tokens = ty.to_token_stream();
+    is_pin
+        && ["Box", "dyn", "Future"]
+            .iter()
+            .all(|name| mentions(tokens.clone(), name))
 }
 
 /// Type and const parameters as arguments.

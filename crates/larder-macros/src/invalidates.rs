@@ -4,6 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Ident, Member, Path, Result};
 
@@ -48,25 +49,26 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     let item = &function.item;
     let (attributes, visibility, signature) = (&item.attrs, &item.vis, &item.sig);
     let (block, returns, name) = (&item.block, &function.returns, function.name().to_string());
-    let body = function.body();
+    let body = function.async_body(&TokenStream::new());
     let condition = options
         .value("condition")
         .map_or_else(|| quote!(true), |it| quote!(#it));
     let private = quote!(#larder::__private);
     let (run, end) = if function.is_async() {
         (
-            quote!((async move { #body }).await),
-            quote!(#private::all(#name, __tasks).await),
+            quote!((async move #body).await),
+            quote!(#private::all(#name, &__TOLD, __tasks).await),
         )
     } else {
         (
             quote!((move || -> #returns #block)()),
-            quote!(#private::all_blocking(#name, __tasks)),
+            quote!(#private::all_blocking(#name, &__TOLD, __tasks)),
         )
     };
     Ok(quote! {
         #(#attributes)*
         #visibility #signature {
+            static __TOLD: #private::Told = #private::Told::new();
             let mut __tasks: ::std::vec::Vec<#private::Task> = ::std::vec::Vec::new();
             if #condition {
                 #tasks
@@ -237,7 +239,7 @@ fn pattern_of(pattern: &Expr, function: &Function, larder: &Path) -> Result<Toke
 
 /// `user(id)` as `user_invalidate(id)`.
 fn companion(call: &Expr) -> Result<Expr> {
-    let named = |ident: &Ident| Ident::new(&format!("{ident}_invalidate"), ident.span());
+    let named = |ident: &Ident| Ident::new(&format!("{}_invalidate", ident.unraw()), ident.span());
     let mut call = call.clone();
     match &mut call {
         Expr::MethodCall(method) => method.method = named(&method.method),

@@ -147,12 +147,12 @@ impl Shape {
             None => settled(&ok, span, larder),
         };
         Ok(Self {
-            settled,
             returns,
             outer,
             inner,
             sharing,
             ok,
+            settled,
         })
     }
 

@@ -5,6 +5,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::Parser as _;
 use syn::{Error, LitStr, Path, Result};
 
 use crate::function::Function;
@@ -172,7 +174,12 @@ fn value_of(name: &str, span: Span, function: &Function) -> Result<Piece> {
     let mut path = match root.as_str() {
         "self" => quote_spanned!(span=> self),
         _ => {
-            let root = Ident::new(&root, span);
+            let mut arguments = function.arguments.iter();
+            let argument = arguments.find(|argument| argument.named && argument.name() == root);
+            let mut root = argument.map(|argument| argument.ident.clone());
+            if let Some(root) = &mut root {
+                root.set_span(span);
+            }
             quote!(#root)
         }
     };
@@ -180,8 +187,14 @@ fn value_of(name: &str, span: Span, function: &Function) -> Result<Piece> {
         if let Ok(index) = part.parse::<u32>() {
             let index = syn::Index { index, span };
             path = quote!(#path.#index);
-        } else if let Ok(field) = syn::parse_str::<Ident>(part) {
-            let field = Ident::new(&field.to_string(), span);
+        } else if let Ok(mut field) = Ident::parse_any.parse_str(part) {
+            // A keyword is the name of a field as `r#…` only.
+            if syn::parse_str::<Ident>(part).is_err()
+                && !matches!(part, "self" | "Self" | "super" | "crate" | "_")
+            {
+                field = Ident::new_raw(part, span);
+            }
+            field.set_span(span);
             path = quote!(#path.#field);
         } else {
             return Err(Error::new(

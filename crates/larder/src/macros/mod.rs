@@ -20,7 +20,7 @@ mod sync;
 mod text;
 
 pub use batch::{Pair, load_many, no_tags, pairs, pairs_by, tags_by};
-pub use invalidate::{Invalidation, Task, all, all_blocking, many, one, process_wide};
+pub use invalidate::{Invalidation, Task, Told, all, all_blocking, many, one, process_wide};
 pub use load::{With, hit, hit_unless_due, load, load_spawned};
 pub use returns::{
     ARC, CLONED, Held, HoldsNoError, InBackground, IsNotClone, IsPlain, IsSettled, IsValue, OPTION,

@@ -269,13 +269,12 @@ impl<N: 'static> Site<N> {
         K: CacheKey + Clone + 'static,
         V: CacheValue,
     {
-        let name = match self.name {
-            Some(name) => name.to_owned(),
-            None => {
-                let name = self.own_name(self.generic.then(type_name::<(K, V)>));
-                claim(&name, std::ptr::from_ref(self.slot).addr(), self.of.0)?;
-                name
-            }
+        let name = if let Some(name) = self.name {
+            name.to_owned()
+        } else {
+            let name = self.own_name(self.generic.then(type_name::<(K, V)>));
+            claim(&name, std::ptr::from_ref(self.slot).addr(), self.of.0)?;
+            name
         };
         options(larder.cache(name)).build()
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use larder::remote::MemoryRemote;
-use larder::{Larder, cached};
+use larder::{Cache, Larder, cached, invalidates};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::{spawn_blocking, yield_now};
 
-use crate::common::soon;
+use crate::common::{eventually, soon};
 use crate::{Counter, DbError, installed};
 
 #[cached(larder = larder, skip(runs))]
@@ -203,5 +203,57 @@ async fn a_function_runs_in_its_callers_runtime_or_in_none() {
             (alone, handle.is_err())
         });
         assert_eq!(thread.join().unwrap(), ((true, None), true));
+    }
+}
+
+/// What is in memory is gone when the function returns; the server is told in the background.
+#[tokio::test]
+async fn in_an_async_task_memory_forgets_at_once_and_the_server_soon() {
+    #[invalidates(cache = users, key = id)]
+    fn by_key(users: &Cache<u64, u64>, id: u64) {
+        let _ = id;
+    }
+    #[invalidates(cache = users, all)]
+    fn by_cache(users: &Cache<u64, u64>) {
+        let _ = users;
+    }
+    #[invalidates(larder = larder, tags = ["team:{team}"])]
+    fn by_tag(larder: &Larder, team: u64) {
+        let _ = larder;
+    }
+    #[invalidates(larder = larder, tenants = ["acme"])]
+    fn by_tenant(larder: &Larder) {
+        let _ = larder;
+    }
+    for (larder, has_server) in [
+        (Larder::in_memory().await.unwrap(), false),
+        (beside_a_server().await, true),
+    ] {
+        let users: Cache<u64, u64> = larder.cache("users").build().unwrap();
+        let acme = users.tenant("acme");
+        let filled = async |users: &Cache<u64, u64>| {
+            let entry = users.entry(&1).tags(["team:7"]);
+            entry.set(1).await.unwrap();
+            assert!(users.get(&1).await.is_some());
+        };
+        let gone = async |what, users: &Cache<u64, u64>| {
+            if has_server {
+                eventually(what, async || users.get(&1).await.is_none()).await;
+            } else {
+                assert!(users.get(&1).await.is_none(), "{what}");
+            }
+        };
+        filled(&users).await;
+        by_key(&users, 1);
+        gone("a key", &users).await;
+        filled(&users).await;
+        by_cache(&users);
+        gone("a cache", &users).await;
+        filled(&users).await;
+        by_tag(&larder, 7);
+        gone("a tag", &users).await;
+        filled(&acme).await;
+        by_tenant(&larder);
+        gone("a tenant", &acme).await;
     }
 }

@@ -22,6 +22,7 @@ mod forms;
 mod global;
 mod isolation;
 mod keys;
+mod lints;
 mod options;
 #[cfg(feature = "valkey")]
 mod servers;

@@ -62,3 +62,44 @@ async fn a_percent_sign_divides_like_any_other() {
     assert_eq!(percent("", "25%x").await, "|25%x");
     assert_eq!(percent("%", "x").await, "%|x");
 }
+
+struct Kinds {
+    r#type: u64,
+}
+
+#[cached(key = "{kinds.type}:{match}")]
+async fn of_keywords(kinds: &Kinds, r#match: u64) -> u64 {
+    kinds.r#type + r#match
+}
+
+#[cached(key = r#match, tenant = r#type)]
+async fn of_a_keyword(r#match: u64, r#type: &str) -> u64 {
+    let _ = r#type;
+    r#match
+}
+
+#[cached(skip(r#type))]
+async fn r#loop(r#match: u64, r#type: u64) -> u64 {
+    r#match + r#type
+}
+
+#[invalidates(r#loop(r#match))]
+async fn unloop(r#match: u64) {
+    let _ = r#match;
+}
+
+#[tokio::test]
+async fn keywords_are_names_like_others() {
+    installed().await;
+    let kinds = Kinds { r#type: 1 };
+    assert_eq!(of_keywords(&kinds, 2).await, 3);
+    let key = of_keywords_key(&kinds, 2).unwrap();
+    assert_eq!(key.as_str(), "cache:macros.templates.of_keywords:1:2");
+    assert_eq!(of_a_keyword(2, "acme").await, 2);
+    assert!(of_a_keyword_invalidate(2, "acme").await.unwrap());
+    assert_eq!(r#loop(2, 1).await, 3);
+    let key = loop_key(2).unwrap();
+    assert_eq!(key.as_str(), "cache:macros.templates.loop/match:2");
+    unloop(2).await;
+    assert!(loop_lookup(2).await.is_none());
+}
