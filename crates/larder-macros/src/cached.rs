@@ -24,6 +24,8 @@
 //! The function itself moves to `user_uncached`. In the implementation of a trait nothing can be beside it,
 //! so it stays within.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
@@ -289,32 +291,38 @@ impl Cached {
         let Self { function, .. } = self;
         let mentioned = |tokens: TokenStream, name: &Ident| mentions(tokens, &name.to_string());
         let is_needed = |argument: &&Argument| self.needs(&argument.name());
-        let in_an_expression = |name: &Ident| {
-            let mut values = self.of_each_call();
-            values.any(|value| mentioned(quote!(#value), name))
-        };
-        let in_the_place = |name: &Ident| {
-            let mut needed = function.arguments.iter().filter(is_needed);
+        let is_said = |name: &Ident| {
             let returns = &function.returns;
-            needed.any(|Argument { ty, .. }| mentioned(quote!(#ty), name))
-                || mentioned(quote!(#returns), name)
-                || in_an_expression(name)
+            let mut values = self.of_each_call();
+            mentioned(quote!(#returns), name) || values.any(|value| mentioned(quote!(#value), name))
         };
         let is_skipped = |name: &Ident| {
+            let of_needed = |argument: &Argument| {
+                let ty = &argument.ty;
+                is_needed(&argument) && mentioned(quote!(#ty), name)
+            };
             let mut skipped = function.arguments.iter().filter(|it| !is_needed(it));
             self.options.names("skip").contains(name)
-                || skipped.any(|argument| argument.is_of(name)) && !in_the_place(name)
+                || skipped.any(|argument| argument.is_of(name))
+                    && !function.arguments.iter().any(of_needed)
+                    && !is_said(name)
         };
         let counting = function.parameters().filter(|name| !is_skipped(name));
-        if matches!(self.source, Source::Own) {
-            return Ok(counting.cloned().collect());
-        }
-        let is_in_a_type = |name: &Ident| {
-            let mut arguments = function.arguments.iter();
-            arguments.any(|Argument { ty, .. }| mentioned(quote!(#ty), name))
+        let passed = match &self.source {
+            Source::Own => return Ok(counting.cloned().collect()),
+            Source::Named(_) => HashSet::new(),
+            Source::Passed(cache) => names_in(cache),
+        };
+        // The types of such a cache are the same for all who use it, so what is in them is told apart.
+        let is_in_its_type = |name: &Ident| {
+            function.arguments.iter().any(|argument| {
+                let ty = &argument.ty;
+                argument.is_of(name)
+                    || passed.contains(&argument.name()) && mentioned(quote!(#ty), name)
+            })
         };
         for name in counting {
-            if !in_the_place(name) && !is_in_a_type(name) {
+            if !is_said(name) && !is_in_its_type(name) {
                 return Err(Error::new(
                     name.span(),
                     format!(

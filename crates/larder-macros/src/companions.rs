@@ -27,7 +27,13 @@ impl Cached {
             .map(|argument| &argument.ident);
         let body = self.function.body(&quote!(#(let _ = &#used;)*));
         quote! {
-            #[allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate)]
+            #[allow(
+                clippy::missing_errors_doc,
+                clippy::missing_panics_doc,
+                clippy::must_use_candidate,
+                clippy::unused_async,
+                reason = "its author wrote another function"
+            )]
             #(#attributes)*
             #[doc = #doc]
             #visibility #signature #body

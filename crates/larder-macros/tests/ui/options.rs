@@ -82,4 +82,11 @@ async fn shared_by_all_types<T: Default>(id: u64) -> u64 {
     id
 }
 
+pub struct Id<T>(u64, std::marker::PhantomData<T>);
+
+#[larder::cached(cache = "names", key = "{id.0}")]
+async fn shared_by_all_kinds_of_ids<T>(id: Id<T>) -> u64 {
+    id.0
+}
+
 fn main() {}

@@ -350,8 +350,11 @@ mod tests {
         assert_eq!(Probe::<Perhaps>::INNER, OPTION);
         assert_eq!(Probe::<Arc<Perhaps>>::INNER, ARC);
         assert_eq!(Probe::<u8>::INNER, VALUE);
-        assert!(!Probe::<Arc<Perhaps>>::NESTED);
-        assert!(Probe::<Option<Hidden<u8>>>::NESTED);
+        let nested = [
+            Probe::<Arc<Perhaps>>::NESTED,
+            Probe::<Option<Hidden<u8>>>::NESTED,
+        ];
+        assert_eq!(nested, [false, true]);
         assert_eq!(Probe::<String>::SHARING, CLONED);
         assert_eq!(Probe::<std::io::Error>::SHARING, WRAPPED);
     }
