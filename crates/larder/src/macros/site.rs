@@ -16,9 +16,8 @@ use std::any::{Any, TypeId, type_name, type_name_of_val};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::LazyLock;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
