@@ -7,8 +7,9 @@ use syn::{Error, Expr, GenericArgument, PathArguments, Result, Type};
 
 use crate::cached::Cached;
 use crate::call::Stage;
-use crate::function::{Argument, mentions};
-use crate::shape::Shape;
+use crate::function::Argument;
+use crate::key::{is_skipped, stands_elsewhere};
+use crate::shape::{Shape, settled};
 
 /// A list of keys: its argument, and the type of its elements.
 struct List<'a> {
@@ -51,10 +52,9 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
     }
     for argument in &cached.function.arguments {
         let name = &argument.ident;
-        let is_skipped = options.names("skip").contains(name);
         if argument.ident != list.argument.ident
-            && !is_skipped
-            && !in_tenant(cached, &name.to_string())
+            && !is_skipped(options, argument)
+            && !stands_elsewhere(options, argument)
         {
             return Err(Error::new(
                 argument.ty.span(),
@@ -73,16 +73,10 @@ pub(crate) fn expand(cached: &Cached) -> Result<TokenStream> {
         ));
     }
     let main = main(cached, &list)?;
-    let (site, uncached) = (cached.site_item(), cached.uncached_item());
+    let (site, mark) = (cached.site_item(), cached.mark_item());
+    let uncached = cached.uncached_item();
     let invalidate = invalidate(cached, &list)?;
-    Ok(quote!(#main #site #uncached #invalidate))
-}
-
-fn in_tenant(cached: &Cached, name: &str) -> bool {
-    ["tenant", "cache", "larder"].iter().any(|option| {
-        let value = cached.options.value(option);
-        value.is_some_and(|value| mentions(quote!(#value), name))
-    })
+    Ok(quote!(#main #mark #site #uncached #invalidate))
 }
 
 fn list_of(cached: &Cached) -> Result<List<'_>> {
@@ -152,7 +146,8 @@ fn tags(cached: &Cached, item: &TokenStream, inner: &TokenStream) -> TokenStream
 
 fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
     let item_fn = &cached.function.item;
-    let (attributes, visibility) = (&item_fn.attrs, &item_fn.vis);
+    let visibility = &item_fn.vis;
+    let attributes = cached.function.outer_attributes();
     let (private, span) = (cached.private(), cached.function.returns_span());
     let Shape {
         returns,
@@ -214,10 +209,12 @@ fn main(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
         ),
     };
     let signature = cached.signature(cached.function.name());
+    let settled = settled(&item, span, &cached.larder);
     Ok(quote! {
         #(#attributes)*
         #visibility #signature {
             <#returns as #private::InBackground>::check();
+            #settled
             '__cached: {
                 #condition
                 #opened
@@ -270,11 +267,11 @@ fn invalidate(cached: &Cached, list: &List<'_>) -> Result<TokenStream> {
         if ident == ids {
             Some(quote!(#ids: &[#element]))
         } else {
-            in_tenant(cached, &ident.to_string()).then(|| quote!(#ident: #ty))
+            cached.needs(&argument.name()).then(|| quote!(#ident: #ty))
         }
     });
     let inputs = quote!(#receiver #(#inputs),*);
-    let generics = cached.function.generics_for(&quote!(#inputs #value));
+    let generics = cached.generics(&quote!(#inputs #value));
     let clause = &generics.where_clause;
     let handle = if cached
         .options

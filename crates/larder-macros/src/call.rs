@@ -135,7 +135,7 @@ impl Cached {
             inner,
             sharing,
             ok,
-            ..
+            settled,
         } = &self.shape;
         let span = self.function.returns_span();
         let optional = self
@@ -148,6 +148,7 @@ impl Cached {
             let uncached = self.call_uncached(&self.forwarded());
             return Ok(quote_spanned! {span=>
                 <#returns as #private::InBackground>::check();
+                #settled
                 #optional
                 #staged
                 match __staged {
@@ -163,6 +164,7 @@ impl Cached {
         }
         Ok(if self.function.is_async() {
             quote_spanned! {span=>
+                #settled
                 #optional
                 #staged
                 let __function = #function;
@@ -177,6 +179,7 @@ impl Cached {
             }
         } else {
             quote_spanned! {span=>
+                #settled
                 #optional
                 #staged
                 let __function = #function;
@@ -198,7 +201,7 @@ impl Cached {
             let call = self.call_uncached(&self.forwarded());
             return quote!(move || #call);
         }
-        let (block, returns) = (&self.function.item.block, &self.function.returns);
+        let returns = &self.function.returns;
         let patterns = self
             .function
             .item
@@ -215,10 +218,13 @@ impl Cached {
                 let ident = &argument.ident;
                 quote!(let #pattern = #ident;)
             });
+        let rebound = quote!(#(#rebound)*);
         if self.function.is_async() {
-            quote!(move || async move { #(#rebound)* #block })
+            let body = self.function.async_body(&rebound);
+            quote!(move || async move #body)
         } else {
-            quote!(move || -> #returns { #(#rebound)* #block })
+            let body = self.function.body(&rebound);
+            quote!(move || -> #returns #body)
         }
     }
 
@@ -270,7 +276,12 @@ impl Cached {
     /// The function behind its cache.
     pub(crate) fn main(&self) -> Result<TokenStream> {
         let item = &self.function.item;
-        let (attributes, visibility) = (&item.attrs, &item.vis);
+        let visibility = &item.vis;
+        let attributes: Vec<_> = if self.options.has("in_trait") {
+            item.attrs.clone()
+        } else {
+            self.function.outer_attributes().collect()
+        };
         let (staged, answered) = (self.staged(Stage::Hit)?, self.answered(Stage::Hit)?);
         let signature = self.signature(self.function.name());
         Ok(quote! {

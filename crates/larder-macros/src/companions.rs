@@ -2,12 +2,13 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Result;
 use syn::ext::IdentExt as _;
+use syn::{Generics, Result};
 
 use crate::cached::{Cached, Source};
 use crate::call::Stage;
 use crate::function::{Argument, mentions};
+use crate::uses::names_in;
 
 impl Cached {
     /// The function itself.
@@ -15,31 +16,48 @@ impl Cached {
         let item = &self.function.item;
         let mut signature = item.sig.clone();
         signature.ident = self.beside("uncached");
-        let (visibility, block) = (&item.vis, &item.block);
-        let attributes = self.function.shared_attributes();
-        let doc = self.doc("The function itself: neither looked up nor stored.");
+        let visibility = &item.vis;
+        let attributes = self.function.body_attributes();
+        let doc = self.text("The function itself: neither looked up nor stored.");
+        // An argument that only the attribute uses is used.
+        let used = self.options.names_used();
+        let arguments = self.function.arguments.iter();
+        let used = arguments
+            .filter(|argument| argument.named && used.contains(&argument.name()))
+            .map(|argument| &argument.ident);
+        let body = self.function.body(&quote!(#(let _ = &#used;)*));
         quote! {
+            #[allow(
+                clippy::missing_errors_doc,
+                clippy::missing_panics_doc,
+                clippy::must_use_candidate,
+                clippy::unused_async,
+                reason = "its author wrote another function"
+            )]
             #(#attributes)*
-            #doc
-            #[allow(unused_variables)]
-            #visibility #signature #block
+            #[doc = #doc]
+            #visibility #signature #body
         }
     }
 
     /// Attributes of what stands beside the function.
     pub(crate) fn doc(&self, text: &str) -> TokenStream {
+        let text = self.text(text);
+        quote! {
+            #[doc = #text]
+            #[allow(dead_code, clippy::pedantic)]
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
         let text = format!(
             "{text}\n\nBeside [`{0}`](Self::{0}).",
             self.function.name().unraw()
         );
-        let text = if self.scope().is_empty() {
+        if self.scope().is_empty() {
             text.replace("Self::", "")
         } else {
             text
-        };
-        quote! {
-            #[doc = #text]
-            #[allow(dead_code, clippy::pedantic)]
         }
     }
 
@@ -47,10 +65,17 @@ impl Cached {
     fn key_inputs(&self) -> TokenStream {
         let receiver = self.function.has_self().then(|| quote!(&self,));
         let arguments = self.function.arguments.iter();
-        let arguments =
-            arguments.filter(|argument| argument.named && self.needs(&argument.ident.to_string()));
+        let arguments = arguments.filter(|argument| argument.named && self.needs(&argument.name()));
         let arguments = arguments.map(|Argument { ident, ty, .. }| quote!(#ident: #ty));
         quote!(#receiver #(#arguments),*)
+    }
+
+    /// The generics of a companion whose signature has `tokens`. What its arguments do not tell, its callers say:
+    /// `count_invalidate::<Users>(1)`.
+    pub(crate) fn generics(&self, tokens: &TokenStream) -> Generics {
+        let (parameters, values) = (&self.parameters, self.of_each_call());
+        self.function
+            .generics_for(&quote!(#tokens #(#parameters)* #(#values)*))
     }
 
     pub(crate) fn companions(&self) -> Result<TokenStream> {
@@ -60,7 +85,7 @@ impl Cached {
         let types = quote!(_, #value);
         let key = |fail: &TokenStream| self.key.statements(&self.function, larder, fail);
         let found = quote!(::core::option::Option<#larder::Found<#value>>);
-        let generics = self.function.generics_for(&quote!(#inputs #found));
+        let generics = self.generics(&quote!(#inputs #found));
         let clause = &generics.where_clause;
 
         let invalidate = {
@@ -165,6 +190,9 @@ impl Cached {
     }
 
     pub(crate) fn handle_of(&self, key: &TokenStream, value: &TokenStream) -> Result<TokenStream> {
+        if self.function.parameters().next().is_some() {
+            return Ok(TokenStream::new());
+        }
         let (larder, visibility) = (&self.larder, &self.function.item.vis);
         let (site, options) = (self.site(), self.builder()?);
         let opened = match self.options.value("larder") {
@@ -176,7 +204,7 @@ impl Cached {
         let doc = self.doc("Its cache, opened where it is not yet: at the start of a program, to see that it can be.");
         let inputs = self.function.arguments.iter().filter(|argument| {
             let larder = self.options.value("larder");
-            larder.is_some_and(|larder| mentions(quote!(#larder), &argument.ident.to_string()))
+            larder.is_some_and(|larder| names_in(larder).contains(&argument.name()))
         });
         let inputs = inputs.map(|Argument { ident, ty, .. }| quote!(#ident: #ty));
         let receiver = self.function.has_self().then(|| quote!(&self,));

@@ -1,12 +1,12 @@
 //! The function under an attribute, as far as its text tells.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Generics, ItemFn, Pat, ReceiverKind, Result, ReturnType,
-    Safety, Type, WherePredicate,
+    Attribute, Block, Error, FnArg, GenericParam, Generics, ItemFn, Meta, Pat, ReceiverKind,
+    Result, ReturnType, Safety, Type, WherePredicate,
 };
 
 /// A function or method with a body.
@@ -26,12 +26,23 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
+    /// Its name without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
     /// What it refers to, where it is a reference.
     pub(crate) fn referred(&self) -> Option<&Type> {
         match &self.ty {
             Type::Reference(reference) => Some(&reference.elem),
             _ => None,
         }
+    }
+
+    /// Whether its type is this parameter, or a reference to it.
+    pub(crate) fn is_of(&self, parameter: &Ident) -> bool {
+        let ty = self.referred().unwrap_or(&self.ty);
+        matches!(ty, Type::Path(path) if path.path.is_ident(parameter))
     }
 
     pub(crate) fn is_mutable(&self) -> bool {
@@ -82,6 +93,15 @@ impl Function {
             ReturnType::Default => syn::parse_quote!(()),
             ReturnType::Type(_, ty) => (**ty).clone(),
         };
+        if is_boxed_future(&returns) {
+            return Err(Error::new(
+                returns.span(),
+                format!(
+                    "a future in a box is no value; where `#[async_trait]` made it of an `async fn`, put \
+                     `{attribute}` on an `async fn` of the type's own, and call that one here"
+                ),
+            ));
+        }
         let typed = signature.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
@@ -125,7 +145,7 @@ impl Function {
     /// The names of the arguments.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         let named = self.arguments.iter().filter(|argument| argument.named);
-        named.map(|argument| argument.ident.unraw().to_string())
+        named.map(Argument::name)
     }
 
     /// Where the return type stands.
@@ -141,9 +161,14 @@ impl Function {
             .map(|parameter| &parameter.ident)
     }
 
-    /// The inputs with a name for each, for a function that passes them on.
-    pub(crate) fn inputs(&self) -> TokenStream {
-        let receiver = self.item.sig.receiver().map(|receiver| quote!(#receiver,));
+    /// The inputs with a name for each, for a function that passes them on, or has the body within it.
+    pub(crate) fn inputs(&self, has_body: bool) -> TokenStream {
+        let receiver = self.item.sig.receiver().cloned().map(|mut receiver| {
+            if !has_body {
+                receiver.mutability = None;
+            }
+            quote!(#receiver,)
+        });
         let arguments = self
             .arguments
             .iter()
@@ -151,25 +176,14 @@ impl Function {
         quote!(#receiver #(#arguments),*)
     }
 
-    /// The type and const parameters as arguments, where they can be said.
+    /// The type and const parameters as arguments.
     pub(crate) fn turbofish(&self) -> TokenStream {
-        let hidden = self
-            .arguments
-            .iter()
-            .any(|argument| mentions(argument.ty.to_token_stream(), "impl"));
-        let mut parameters = Vec::new();
-        for parameter in &self.item.sig.generics.params {
-            match parameter {
-                GenericParam::Type(parameter) => parameters.push(&parameter.ident),
-                GenericParam::Const(parameter) => parameters.push(&parameter.ident),
-                GenericParam::Lifetime(_) => {}
-            }
-        }
-        if hidden || parameters.is_empty() {
-            TokenStream::new()
-        } else {
-            quote!(::<#(#parameters),*>)
-        }
+        turbofish(&self.item.sig.generics)
+    }
+
+    /// The type and const parameters.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Ident> {
+        parameters(&self.item.sig.generics)
     }
 
     /// The generics that a function needs which has no more of this one than `tokens`.
@@ -216,14 +230,107 @@ impl Function {
         generics
     }
 
+    /// The body with `before` at its beginning.
+    pub(crate) fn body(&self, before: &TokenStream) -> Block {
+        let mut block = (*self.item.block).clone();
+        let first: Block = syn::parse_quote!({ #before });
+        block.stmts.splice(0..0, first.stmts);
+        block
+    }
+
+    /// The body for an `async` block, which does not know what it returns: a type in its first statement says
+    /// so. Else a `Box<dyn Error>` would have to be named in each `Err(…)`.
+    pub(crate) fn async_body(&self, before: &TokenStream) -> Block {
+        let returns = &self.returns;
+        let typed = quote_spanned! {self.returns_span()=>
+            #[allow(unknown_lints, unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop,
+                clippy::let_unit_value, clippy::needless_return, clippy::unreachable)]
+            if false {
+                let __returned: #returns = loop {};
+                return __returned;
+            }
+        };
+        self.body(&quote!(#before #typed))
+    }
+
+    /// The attributes of a function that calls this one's body: an expectation is met where the body is.
+    pub(crate) fn outer_attributes(&self) -> impl Iterator<Item = Attribute> {
+        self.item.attrs.iter().map(allowed)
+    }
+
     /// The attributes that everything beside the function has as well.
-    pub(crate) fn shared_attributes(&self) -> impl Iterator<Item = &Attribute> {
-        let attributes = self.item.attrs.iter();
-        attributes.filter(|attribute| {
-            ["cfg", "allow", "expect"]
-                .iter()
-                .any(|name| attribute.path().is_ident(name))
+    pub(crate) fn shared_attributes(&self) -> impl Iterator<Item = Attribute> {
+        self.attributes(&["cfg", "allow", "expect"]).map(allowed)
+    }
+
+    /// The attributes that belong to its body.
+    pub(crate) fn body_attributes(&self) -> impl Iterator<Item = Attribute> {
+        const LINTS: [&str; 6] = ["cfg", "allow", "expect", "warn", "deny", "forbid"];
+        self.attributes(&LINTS).map(|attribute| {
+            // What is beside it is allowed to be dead, and so keeps it alive.
+            let of_life = ["dead_code", "unused"].iter().any(|lint| {
+                matches!(&attribute.meta, Meta::List(list) if mentions(list.tokens.clone(), lint))
+            });
+            if of_life {
+                allowed(attribute)
+            } else {
+                attribute.clone()
+            }
         })
+    }
+
+    fn attributes(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Attribute> {
+        let attributes = self.item.attrs.iter();
+        attributes.filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
+    }
+}
+
+/// `#[allow(…)]` of an `#[expect(…)]`, and any other as it is.
+fn allowed(attribute: &Attribute) -> Attribute {
+    let mut attribute = attribute.clone();
+    if let Meta::List(list) = &mut attribute.meta
+        && list.path.is_ident("expect")
+    {
+        list.path = Ident::new("allow", list.path.span()).into();
+    }
+    attribute
+}
+
+fn parameters(generics: &Generics) -> impl Iterator<Item = &Ident> {
+    generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            GenericParam::Const(parameter) => Some(&parameter.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+}
+
+/// Whether it is a `Pin<Box<dyn Future<…>>>`.
+fn is_boxed_future(ty: &Type) -> bool {
+    let is_pin = match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Pin"),
+        _ => false,
+    };
+    let tokens = ty.to_token_stream();
+    is_pin
+        && ["Box", "dyn", "Future"]
+            .iter()
+            .all(|name| mentions(tokens.clone(), name))
+}
+
+/// Type and const parameters as arguments.
+pub(crate) fn turbofish(generics: &Generics) -> TokenStream {
+    let parameters: Vec<_> = parameters(generics).collect();
+    if parameters.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(::<#(#parameters),*>)
     }
 }
 
@@ -235,13 +342,12 @@ fn name_of(parameter: &GenericParam) -> String {
     }
 }
 
-/// Whether `tokens` mention a name, be it in the text of a format.
+/// Whether a type or a bound mentions a name.
 pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
-    any_token(tokens, &|token| match token {
-        TokenTree::Ident(ident) => ident.unraw() == name,
-        TokenTree::Literal(literal) => literal.to_string().contains(&format!("{{{name}")),
-        _ => false,
-    })
+    any_token(
+        tokens,
+        &|token| matches!(token, TokenTree::Ident(ident) if ident.unraw() == name),
+    )
 }
 
 fn any_token(tokens: TokenStream, is_it: &impl Fn(&TokenTree) -> bool) -> bool {

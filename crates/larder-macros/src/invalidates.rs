@@ -4,6 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Ident, Member, Path, Result};
 
@@ -11,6 +12,7 @@ use crate::function::{Function, mentions};
 use crate::key::kept_by_caller;
 use crate::options::{Known, Options, string, strings, text};
 use crate::shape::Said;
+use crate::template::Template;
 
 const KNOWN: Known = Known {
     attribute: "invalidates",
@@ -47,24 +49,26 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     let item = &function.item;
     let (attributes, visibility, signature) = (&item.attrs, &item.vis, &item.sig);
     let (block, returns, name) = (&item.block, &function.returns, function.name().to_string());
+    let body = function.async_body(&TokenStream::new());
     let condition = options
         .value("condition")
         .map_or_else(|| quote!(true), |it| quote!(#it));
     let private = quote!(#larder::__private);
     let (run, end) = if function.is_async() {
         (
-            quote!((async move #block).await),
-            quote!(#private::all(#name, __tasks).await),
+            quote!((async move #body).await),
+            quote!(#private::all(#name, &__TOLD, __tasks).await),
         )
     } else {
         (
             quote!((move || -> #returns #block)()),
-            quote!(#private::all_blocking(#name, __tasks)),
+            quote!(#private::all_blocking(#name, &__TOLD, __tasks)),
         )
     };
     Ok(quote! {
         #(#attributes)*
         #visibility #signature {
+            static __TOLD: #private::Told = #private::Told::new();
             let mut __tasks: ::std::vec::Vec<#private::Task> = ::std::vec::Vec::new();
             if #condition {
                 #tasks
@@ -161,13 +165,21 @@ fn tasks(options: &Options, function: &Function, larder: &Path) -> Result<TokenS
             within.extend(quote!(__tasks.push(#private::Task::keys(#cloned, #keys));));
         }
         if let Some(pattern) = options.value("pattern") {
-            let pattern = string(pattern, function, larder)?;
+            let pattern = pattern_of(pattern, function, larder)?;
             within.extend(
                 quote!(__tasks.push(#private::Task::patterns(#cloned, ::std::vec![#pattern]));),
             );
         }
         if let Some(patterns) = options.value("patterns") {
-            let patterns = strings(patterns, function, larder)?;
+            let patterns = match patterns {
+                Expr::Array(array) => {
+                    let patterns = array.elems.iter();
+                    let patterns = patterns.map(|pattern| pattern_of(pattern, function, larder));
+                    let patterns = patterns.collect::<Result<Vec<_>>>()?;
+                    quote!(::std::vec![#(#patterns),*])
+                }
+                other => strings(other, function, larder)?,
+            };
             within.extend(quote!(__tasks.push(#private::Task::patterns(#cloned, #patterns));));
         }
         if options.has("all") {
@@ -217,9 +229,17 @@ fn one_key(key: &Expr, function: &Function, larder: &Path) -> Result<TokenStream
     }
 }
 
+/// A `String` of a template or an expression.
+fn pattern_of(pattern: &Expr, function: &Function, larder: &Path) -> Result<TokenStream> {
+    match text(pattern) {
+        Some(text) => Template::parse(text, function)?.pattern(larder),
+        None => string(pattern, function, larder),
+    }
+}
+
 /// `user(id)` as `user_invalidate(id)`.
 fn companion(call: &Expr) -> Result<Expr> {
-    let named = |ident: &Ident| Ident::new(&format!("{ident}_invalidate"), ident.span());
+    let named = |ident: &Ident| Ident::new(&format!("{}_invalidate", ident.unraw()), ident.span());
     let mut call = call.clone();
     match &mut call {
         Expr::MethodCall(method) => method.method = named(&method.method),

@@ -2,12 +2,14 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Path, Result};
 
-use crate::function::{Argument, Function, mentions};
+use crate::function::{Argument, Function};
 use crate::options::{Options, text};
 use crate::template::Template;
+use crate::uses::{names_in, root_of};
 
 /// The most arguments that make a key by themselves: as many as a tuple that can be compared has.
 const MOST: usize = 12;
@@ -24,7 +26,8 @@ impl Key {
     pub(crate) fn of(options: &Options, function: &Function) -> Result<Self> {
         let skipped = options.names("skip");
         if let Some(value) = options.value("key") {
-            if let Some(first) = skipped.first() {
+            let is_parameter = |name: &&Ident| function.parameters().any(|it| it == *name);
+            if let Some(first) = skipped.iter().find(|name| !is_parameter(name)) {
                 return Err(Error::new(
                     first.span(),
                     "`skip` says what is no part of the key that the arguments make; with `key` there is \
@@ -49,10 +52,8 @@ impl Key {
         for name in skipped {
             let is_self = name == "self" && function.has_self();
             if !is_self
-                && !function
-                    .arguments
-                    .iter()
-                    .any(|argument| argument.named && argument.ident == *name)
+                && !function.parameters().any(|parameter| parameter == name)
+                && !function.names().any(|known| name.unraw() == known)
             {
                 return Err(Error::new(
                     name.span(),
@@ -62,7 +63,7 @@ impl Key {
         }
         let parts = function.arguments.iter().enumerate();
         let parts = parts.filter(|(_, argument)| {
-            !skipped.contains(&argument.ident) && !stands_elsewhere(options, argument)
+            !is_skipped(options, argument) && !stands_elsewhere(options, argument)
         });
         let parts: Vec<_> = parts.map(|(at, _)| at).collect();
         for at in &parts {
@@ -96,9 +97,7 @@ impl Key {
     pub(crate) fn names(&self, function: &Function) -> Option<String> {
         match self {
             Self::Arguments(parts) => {
-                let names = parts
-                    .iter()
-                    .map(|at| function.arguments[*at].ident.to_string());
+                let names = parts.iter().map(|at| function.arguments[*at].name());
                 Some(names.collect::<Vec<_>>().join(","))
             }
             _ => None,
@@ -108,9 +107,11 @@ impl Key {
     /// Whether it has to do with the argument, or `self`.
     pub(crate) fn needs(&self, name: &str, function: &Function) -> bool {
         match self {
-            Self::Arguments(parts) => parts.iter().any(|at| function.arguments[*at].ident == name),
+            Self::Arguments(parts) => parts
+                .iter()
+                .any(|at| function.arguments[*at].name() == name),
             Self::Template(template) => template.roots().any(|root| root == name),
-            Self::Expr(expr) => mentions(quote!(#expr), name),
+            Self::Expr(expr) => names_in(expr).contains(name),
         }
     }
 
@@ -207,24 +208,38 @@ impl Key {
     }
 }
 
-/// Whether an argument is in the key's place already: it is where the larder comes from, or the tenant.
-fn stands_elsewhere(options: &Options, argument: &Argument) -> bool {
-    let name = argument.ident.to_string();
-    let is_larder = options
-        .value("larder")
-        .is_some_and(|larder| mentions(quote!(#larder), &name));
-    let is_tenant = options
-        .value("tenant")
-        .is_some_and(|tenant| match (tenant, text(tenant)) {
-            (_, Some(text)) => text.value() == format!("{{{name}}}"),
-            (Expr::Reference(reference), _) => is_name(&reference.expr, &name),
-            (tenant, None) => is_name(tenant, &name),
-        });
-    is_larder || is_tenant
+/// Whether an argument is said to be no part of the key.
+pub(crate) fn is_skipped(options: &Options, argument: &Argument) -> bool {
+    let mut skipped = options.names("skip").iter();
+    skipped.any(|name| name.unraw() == argument.name())
 }
 
-fn is_name(expr: &Expr, name: &str) -> bool {
-    matches!(expr, Expr::Path(path) if path.path.is_ident(name))
+/// Whether an argument is in the key's place already: it is what the larder or the cache is taken from, or the
+/// tenant. What only has a say in it, as `id` has in `self.larders[id % 2]`, is not.
+pub(crate) fn stands_elsewhere(options: &Options, argument: &Argument) -> bool {
+    let name = argument.name();
+    let is_it = |value: &Expr| root_of(value).is_some_and(|root| root == name);
+    let taken_from = ["larder", "cache"]
+        .iter()
+        .any(|option| options.value(option).is_some_and(is_it));
+    let is_tenant = options.value("tenant").is_some_and(|tenant| {
+        match text(tenant) {
+            // A template keeps its arguments apart, so each is there as a whole.
+            Some(text) => text.value().contains(&format!("{{{name}}}")),
+            None => is_it(tenant) && !has_field(tenant),
+        }
+    });
+    taken_from || is_tenant
+}
+
+fn has_field(value: &Expr) -> bool {
+    match value {
+        Expr::Field(_) => true,
+        Expr::Reference(reference) => has_field(&reference.expr),
+        Expr::Paren(paren) => has_field(&paren.expr),
+        Expr::Unary(unary) => has_field(&unary.expr),
+        _ => false,
+    }
 }
 
 fn owned_type(argument: &Argument) -> TokenStream {

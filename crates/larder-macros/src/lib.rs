@@ -18,6 +18,7 @@ mod open;
 mod options;
 mod shape;
 mod template;
+mod uses;
 
 use proc_macro::TokenStream;
 

@@ -4,10 +4,11 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Error, Expr, Lit, Path, Result};
+use syn::{Error, Expr, Generics, Lit, Path, Result};
 
 use crate::cached::{Cached, Source};
-use crate::function::mentions;
+use crate::function::{mentions, turbofish};
+use crate::key::kept_by_caller;
 use crate::options::{Time, string, text};
 
 impl Cached {
@@ -21,7 +22,8 @@ impl Cached {
             self.site_body()
         } else {
             let (scope, name) = (self.scope(), self.site_name());
-            quote!(#scope #name())
+            let turbofish = turbofish(&self.site_generics());
+            quote!(#scope #name #turbofish())
         }
     }
 
@@ -42,23 +44,16 @@ impl Cached {
             Source::Named(name) => Some(name.clone()),
             _ => None,
         });
-        let of = if self.scope().is_empty() {
-            quote!(())
-        } else {
-            quote!(Self)
-        };
         let (generic, kept) = (self.is_generic, self.kept());
         quote!({
             static __SLOT: #private::Slot<#kept> = #private::Slot::new();
-            fn __larder_here() {}
             #private::Site {
                 slot: &__SLOT,
-                here: #private::here(&__larder_here),
+                of: #private::whole(&|| ()),
                 function: #function,
                 arguments: #arguments,
                 version: #version,
                 name: #name,
-                of: #private::own::<#of>(),
                 generic: #generic,
             }
         })
@@ -81,6 +76,12 @@ impl Cached {
         }
     }
 
+    /// The parameters that tell the caches of one function apart.
+    fn site_generics(&self) -> Generics {
+        let parameters = &self.parameters;
+        self.function.generics_for(&quote!(#(#parameters)*))
+    }
+
     /// The function that says where all of them stand.
     pub(crate) fn site_item(&self) -> TokenStream {
         if matches!(self.source, Source::Passed(_)) {
@@ -89,12 +90,14 @@ impl Cached {
         let (name, private, body) = (self.site_name(), self.private(), self.site_body());
         let kept = self.kept();
         let attributes = self.function.shared_attributes();
+        let generics = self.site_generics();
+        let clause = &generics.where_clause;
         quote! {
             #(#attributes)*
             #[doc(hidden)]
             #[inline]
             #[allow(non_snake_case)]
-            fn #name() -> #private::Site<#kept> #body
+            fn #name #generics() -> #private::Site<#kept> #clause #body
         }
     }
 
@@ -123,13 +126,17 @@ impl Cached {
             .value("tenant")
             .map(|tenant| self.tenant(tenant))
             .transpose()?;
-        Ok(quote!(#opened #tenant))
+        let mark = self.at_the_mark();
+        Ok(quote!(#mark #opened #tenant))
     }
 
     fn tenant(&self, tenant: &Expr) -> Result<TokenStream> {
         let name = match text(tenant) {
             Some(_) => string(tenant, &self.function, &self.larder)?,
-            None => quote_spanned!(tenant.span()=> #tenant),
+            None => {
+                let tenant_of = kept_by_caller(tenant, &self.function);
+                quote_spanned!(tenant.span()=> #tenant_of)
+            }
         };
         Ok(quote! {
             let __view = __cache.tenant(#name);

@@ -1,6 +1,6 @@
 //! What stands in the parentheses of an attribute: `name`, `name = value` or `name(values)`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -11,6 +11,7 @@ use syn::{Error, Expr, ExprCall, ExprLit, ExprMethodCall, Lit, LitStr, Path, Res
 use crate::duration;
 use crate::function::Function;
 use crate::template::Template;
+use crate::uses::names_in;
 
 /// What is given for a name.
 pub(crate) enum Given {
@@ -227,6 +228,15 @@ impl Options {
             Some((_, Given::Names(names))) => names,
             _ => &[],
         }
+    }
+
+    /// The names of the values that are used in any option.
+    pub(crate) fn names_used(&self) -> HashSet<String> {
+        let values = self.given.values().filter_map(|(_, given)| match given {
+            Given::Value(value) => Some(value),
+            _ => None,
+        });
+        values.flat_map(names_in).collect()
     }
 
     /// The path to the library.

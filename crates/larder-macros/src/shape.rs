@@ -1,6 +1,6 @@
 //! The shape of what a function returns: found out by the compiler, or said where it depends on generics.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Error, GenericArgument, Path, PathArguments, Result, Type};
@@ -79,6 +79,8 @@ pub(crate) struct Shape {
     pub(crate) sharing: TokenStream,
     /// What it returns where there is no error.
     pub(crate) ok: TokenStream,
+    /// A statement that compiles where no error is cached.
+    pub(crate) settled: TokenStream,
 }
 
 impl Shape {
@@ -139,12 +141,18 @@ impl Shape {
                 #private::Probe::<#error>::SHARING
             }),
         };
+        let settled = match said {
+            // What depends on generics is not known here.
+            Some(_) => TokenStream::new(),
+            None => settled(&ok, span, larder),
+        };
         Ok(Self {
             returns,
             outer,
             inner,
             sharing,
             ok,
+            settled,
         })
     }
 
@@ -157,6 +165,17 @@ impl Shape {
             ..
         } = self;
         quote!(#larder::__private::ValueOf<#returns, #outer, #inner>)
+    }
+}
+
+/// A statement that compiles where `ty` has no `Result` in it.
+pub(crate) fn settled(ty: &TokenStream, span: Span, larder: &Path) -> TokenStream {
+    let private = quote!(#larder::__private);
+    quote_spanned! {span=>
+        <#ty as #private::HoldsNoError<{
+            #[allow(unused_imports)] use #private::IsSettled as _;
+            #private::Probe::<#ty>::NESTED
+        }>>::check();
     }
 }
 

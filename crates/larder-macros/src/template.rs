@@ -1,7 +1,12 @@
 //! Templates: `"user:{id}"`.
+//!
+//! How an argument is written depends on the text right behind it and on nothing else. So `"user:{team}:{id}"`
+//! as a key, `"user:{team}:7"` as another, and `"user:{team}:*"` as a pattern begin alike, whatever `team` is.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::Parser as _;
 use syn::{Error, LitStr, Path, Result};
 
 use crate::function::Function;
@@ -92,15 +97,39 @@ impl Template {
 
     /// An expression that is a `Text`.
     pub(crate) fn tokens(&self, larder: &Path) -> TokenStream {
-        let mut text = quote_spanned!(self.span=> #larder::__private::Text::new());
+        let new = quote_spanned!(self.span=> #larder::__private::Text::new());
+        self.grown(new)
+    }
+
+    /// An expression that is a `String`: a pattern, in which arguments stand for themselves.
+    ///
+    /// # Errors
+    /// Where a wildcard stands right behind an argument: what that is escaped for is not known then.
+    pub(crate) fn pattern(&self, larder: &Path) -> Result<TokenStream> {
+        for pair in self.pieces.windows(2) {
+            if let [Piece::Value { root, .. }, Piece::Literal(next)] = pair
+                && next.starts_with(['*', '?'])
+            {
+                return Err(Error::new(
+                    self.span,
+                    format!(
+                        "a wildcard right behind `{{{root}}}`, which in the keys is written for the text \
+                         behind it: write that before the wildcard, as in `\"{{{root}}}:*\"`; where all \
+                         keys are meant that begin like this, write an expression such as `format!(…)`"
+                    ),
+                ));
+            }
+        }
+        let new = quote_spanned!(self.span=> #larder::__private::Text::pattern());
+        let text = self.grown(new);
+        Ok(quote!(::std::borrow::ToOwned::to_owned(#text.as_str())))
+    }
+
+    fn grown(&self, mut text: TokenStream) -> TokenStream {
         for (at, piece) in self.pieces.iter().enumerate() {
-            let rest = &self.pieces[at + 1..];
-            let more = rest
-                .iter()
-                .any(|piece| matches!(piece, Piece::Value { .. }));
-            match (piece, rest.first()) {
+            match (piece, self.pieces.get(at + 1)) {
                 (Piece::Literal(literal), _) => text = quote!(#text.literal(#literal)),
-                (Piece::Value { path, .. }, Some(Piece::Literal(next))) if more => {
+                (Piece::Value { path, .. }, Some(Piece::Literal(next))) => {
                     // There is one, or `parse` had refused it.
                     let until = next.chars().next().unwrap_or_default();
                     text = quote_spanned!(self.span=> #text.before(&(#path), #until));
@@ -145,7 +174,12 @@ fn value_of(name: &str, span: Span, function: &Function) -> Result<Piece> {
     let mut path = match root.as_str() {
         "self" => quote_spanned!(span=> self),
         _ => {
-            let root = Ident::new(&root, span);
+            let mut arguments = function.arguments.iter();
+            let argument = arguments.find(|argument| argument.named && argument.name() == root);
+            let mut root = argument.map(|argument| argument.ident.clone());
+            if let Some(root) = &mut root {
+                root.set_span(span);
+            }
             quote!(#root)
         }
     };
@@ -153,8 +187,14 @@ fn value_of(name: &str, span: Span, function: &Function) -> Result<Piece> {
         if let Ok(index) = part.parse::<u32>() {
             let index = syn::Index { index, span };
             path = quote!(#path.#index);
-        } else if let Ok(field) = syn::parse_str::<Ident>(part) {
-            let field = Ident::new(&field.to_string(), span);
+        } else if let Ok(mut field) = Ident::parse_any.parse_str(part) {
+            // A keyword is the name of a field as `r#…` only.
+            if syn::parse_str::<Ident>(part).is_err()
+                && !matches!(part, "self" | "Self" | "super" | "crate" | "_")
+            {
+                field = Ident::new_raw(part, span);
+            }
+            field.set_span(span);
             path = quote!(#path.#field);
         } else {
             return Err(Error::new(

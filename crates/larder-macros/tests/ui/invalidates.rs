@@ -33,4 +33,7 @@ async fn no_call(id: u64) -> u64 {
     id
 }
 
+#[larder::invalidates(cache = users, pattern = "user:{team}*")]
+async fn wildcard_behind_an_argument(users: &larder::Cache<String, u64>, team: &str) {}
+
 fn main() {}

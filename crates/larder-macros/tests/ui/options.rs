@@ -58,4 +58,35 @@ async fn tag_without_a_list(id: u64) -> u64 {
     id
 }
 
+#[larder::cached(load_timeout = std::time::Duration::from_secs(id))]
+async fn cache_wide_option_of_an_argument(id: u64) -> u64 {
+    id
+}
+
+pub struct Repo(std::time::Duration);
+
+impl Repo {
+    #[larder::cached(skip(self), options = |cache| cache.load_timeout(self.0))]
+    pub async fn cache_wide_option_of_self(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[larder::cached(tenant = "{selfish}")]
+    pub async fn self_in_no_option(&self, selfish: u64, id: u64) -> u64 {
+        id + selfish
+    }
+}
+
+#[larder::cached(cache = "counts", key = id)]
+async fn shared_by_all_types<T: Default>(id: u64) -> u64 {
+    id
+}
+
+pub struct Id<T>(u64, std::marker::PhantomData<T>);
+
+#[larder::cached(cache = "names", key = "{id.0}")]
+async fn shared_by_all_kinds_of_ids<T>(id: Id<T>) -> u64 {
+    id.0
+}
+
 fn main() {}

@@ -53,4 +53,21 @@ fn not_async(id: u64) -> u64 {
     id
 }
 
+pub trait Boxes {
+    fn boxed<'a>(
+        &'a self,
+        id: u64,
+    ) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send + 'a>>;
+}
+
+impl Boxes for Repo {
+    #[larder::cached(skip(self), in_trait)]
+    fn boxed<'a>(
+        &'a self,
+        id: u64,
+    ) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send + 'a>> {
+        Box::pin(async move { id })
+    }
+}
+
 fn main() {}

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::future::join_all;
@@ -161,11 +162,35 @@ pub fn process_wide() -> Option<Larder> {
     global::handle()
 }
 
+/// In which process-wide larder's time it was said that there is none.
+#[derive(Debug, Default)]
+pub struct Told(AtomicU64);
+
+impl Told {
+    /// In none.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Whether it is said already; it is, from then on.
+    fn is_said(&self) -> bool {
+        self.is_said_in(global::generation())
+    }
+
+    fn is_said_in(&self, generation: u64) -> bool {
+        self.0.swap(generation + 1, Ordering::Relaxed) == generation + 1
+    }
+}
+
 /// Does it all at once. What fails is logged: it is tried again by itself where the server could not be
-/// reached, and the function has done its work.
-pub async fn all(function: &'static str, tasks: Vec<Task>) {
+/// reached, and the function has done its work. That there is no larder is logged once.
+pub async fn all(function: &'static str, told: &Told, tasks: Vec<Task>) {
     for outcome in join_all(tasks.into_iter().map(|task| task.0)).await {
         if let Err(error) = outcome {
+            if matches!(error, Error::NotInstalled) && told.is_said() {
+                continue;
+            }
             tracing::warn!(
                 target: "larder",
                 function, %error,
@@ -177,6 +202,18 @@ pub async fn all(function: &'static str, tasks: Vec<Task>) {
 
 /// The same for a function that is not async. In an async task it does not wait for the server: this process
 /// has forgotten the values, and the rest goes on.
-pub fn all_blocking(function: &'static str, tasks: Vec<Task>) {
-    let _done = wait_for(all(function, tasks));
+pub fn all_blocking(function: &'static str, told: &Told, tasks: Vec<Task>) {
+    let _done = wait_for(all(function, told, tasks));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_there_is_no_larder_is_said_once_for_each() {
+        let told = Told::new();
+        let said = [0, 0, 0, 1, 1].map(|generation| told.is_said_in(generation));
+        assert_eq!(said, [false, true, true, false, true]);
+    }
 }

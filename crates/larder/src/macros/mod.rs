@@ -20,12 +20,13 @@ mod sync;
 mod text;
 
 pub use batch::{Pair, load_many, no_tags, pairs, pairs_by, tags_by};
-pub use invalidate::{Invalidation, Task, all, all_blocking, many, one, process_wide};
+pub use invalidate::{Invalidation, Task, Told, all, all_blocking, many, one, process_wide};
 pub use load::{With, hit, hit_unless_due, load, load_spawned};
 pub use returns::{
-    ARC, CLONED, Held, InBackground, IsNotClone, IsPlain, IsValue, OPTION, Optional, PLAIN, Probe,
-    RESULT, Returned, Settles, Succeeds, TakesFailure, VALUE, ValueOf, WRAPPED,
+    ARC, CLONED, Held, HoldsNoError, InBackground, IsNotClone, IsPlain, IsSettled, IsValue, OPTION,
+    Optional, PLAIN, Probe, RESULT, Returned, Settles, Succeeds, TakesFailure, VALUE, ValueOf,
+    WRAPPED,
 };
-pub use site::{Erased, Keeps, Site, Slot, built, here, own};
+pub use site::{Erased, Keeps, Site, Slot, built, whole};
 pub use sync::{load_blocking, wait_for};
 pub use text::{Borrowed, KeyOf, Text, key_part};

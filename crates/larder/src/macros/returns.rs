@@ -68,6 +68,47 @@ impl<V> Probe<Option<V>> {
     pub const INNER: u8 = OPTION;
 }
 
+/// The answer for all that has no `Result` in it.
+pub trait IsSettled {
+    /// Not so, unless the type itself says otherwise.
+    const NESTED: bool = false;
+}
+
+impl<T: ?Sized> IsSettled for Probe<T> {}
+
+impl<T, E> Probe<Result<T, E>> {
+    /// It is one.
+    pub const NESTED: bool = true;
+}
+
+impl<T, E> Probe<Arc<Result<T, E>>> {
+    /// There is one in it.
+    pub const NESTED: bool = true;
+}
+
+impl<T, E> Probe<Option<Result<T, E>>> {
+    /// There is one in it.
+    pub const NESTED: bool = true;
+}
+
+impl<T, E> Probe<Arc<Option<Result<T, E>>>> {
+    /// There is one in it.
+    pub const NESTED: bool = true;
+}
+
+/// What is asked of what is cached: that none of it is an error.
+#[diagnostic::on_unimplemented(
+    message = "a `Result` within what is cached would be cached with its error",
+    label = "this value may hold an error",
+    note = "put the `Result` outside, whose errors are never cached: `Result<Option<T>, E>`, which `transpose` makes"
+)]
+pub trait HoldsNoError<const NESTED: bool> {
+    /// Nothing: that it compiles is the answer.
+    fn check() {}
+}
+
+impl<T: ?Sized> HoldsNoError<false> for T {}
+
 /// The answer for all that is not `Clone`.
 pub trait IsNotClone {
     /// [`WRAPPED`], unless the type is `Clone`.
@@ -309,6 +350,11 @@ mod tests {
         assert_eq!(Probe::<Perhaps>::INNER, OPTION);
         assert_eq!(Probe::<Arc<Perhaps>>::INNER, ARC);
         assert_eq!(Probe::<u8>::INNER, VALUE);
+        let nested = [
+            Probe::<Arc<Perhaps>>::NESTED,
+            Probe::<Option<Hidden<u8>>>::NESTED,
+        ];
+        assert_eq!(nested, [false, true]);
         assert_eq!(Probe::<String>::SHARING, CLONED);
         assert_eq!(Probe::<std::io::Error>::SHARING, WRAPPED);
     }

@@ -5,12 +5,21 @@
 //! no lock. A larder that was closed and replaced leaves its emptied caches there, so what is kept is
 //! bounded by how often `larder::global` was initialised. Larders that are passed keep the handles
 //! themselves ([`Larder::remembered`]), and those go with them.
+//!
+//! What a cache is called must tell apart all that the function is when it runs: type and const parameters,
+//! its own and those of the `impl` around it, and the type that implements a trait. A macro does not see
+//! all of these, so the function is asked: a closure within it has them all in its type. Two types may still
+//! read alike, as closures of one function do, and items of one name in two of its blocks: see [`whole`] and
+//! [`claim`].
 
 use std::any::{Any, TypeId, type_name, type_name_of_val};
+use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::cache::{Cache, CacheBuilder};
@@ -123,8 +132,8 @@ impl<N: 'static> Default for Slot<N> {
 pub struct Site<N: 'static> {
     /// Where its handles are kept.
     pub slot: &'static Slot<N>,
-    /// The type of an item within the function, whose name says where that stands.
-    pub here: &'static str,
+    /// The type of a closure within the function, and what that is called: it holds all generic parameters.
+    pub of: (TypeId, &'static str),
     /// The function's name.
     pub function: &'static str,
     /// The names of the arguments that its key is made of, where that was not said.
@@ -133,22 +142,36 @@ pub struct Site<N: 'static> {
     pub version: Option<&'static str>,
     /// The cache's name, where it was said.
     pub name: Option<&'static str>,
-    /// The type whose method it is, or the unit type; and how that is called.
-    pub of: (TypeId, &'static str),
     /// Whether the types of its key and its value are known only to the compiler.
     pub generic: bool,
 }
 
-/// What an item of a function is called in full.
+/// What a closure of a function is, with its name.
 #[inline]
-pub fn here<T: ?Sized>(item: &T) -> &'static str {
-    type_name_of_val(item)
+pub fn whole<T: ?Sized>(closure: &T) -> (TypeId, &'static str) {
+    (typeid::of::<T>(), type_name_of_val(closure))
 }
 
-/// What a type is, with its name.
-#[inline]
-pub fn own<T: ?Sized>() -> (TypeId, &'static str) {
-    (typeid::of::<T>(), type_name::<T>())
+/// Says whose name this is, for as long as the program runs.
+///
+/// # Errors
+/// Where it is another function's already, or another type's: their values must not meet (G5).
+fn claim(name: &str, slot: usize, of: TypeId) -> Result<(), Error> {
+    static OWNERS: LazyLock<Mutex<HashMap<String, (usize, TypeId)>>> =
+        LazyLock::new(Mutex::default);
+    let mut owners = OWNERS.lock();
+    match owners.get(name) {
+        None => {
+            owners.insert(name.to_owned(), (slot, of));
+            Ok(())
+        }
+        Some(owner) if *owner == (slot, of) => Ok(()),
+        Some(_) => Err(Error::OpenedOtherwise {
+            name: name.to_owned(),
+            open: "that of a function or a type with the same path".to_owned(),
+            asked: "that of another one: a `version` tells two functions apart".to_owned(),
+        }),
+    }
 }
 
 /// Passes a builder through the function of the `options`.
@@ -245,9 +268,12 @@ impl<N: 'static> Site<N> {
         K: CacheKey + Clone + 'static,
         V: CacheValue,
     {
-        let name = match self.name {
-            Some(name) => name.to_owned(),
-            None => self.own_name(self.generic.then(type_name::<(K, V)>)),
+        let name = if let Some(name) = self.name {
+            name.to_owned()
+        } else {
+            let name = self.own_name(self.generic.then(type_name::<(K, V)>));
+            claim(&name, std::ptr::from_ref(self.slot).addr(), self.of.0)?;
+            name
         };
         options(larder.cache(name)).build()
     }
@@ -265,18 +291,14 @@ impl<N: 'static> Site<N> {
         }
     }
 
-    /// `app.users.user`: the modules, the type where it is a method, and the function.
+    /// `app.users.user`: the modules, the type where it is a method, and the function, with what its
+    /// parameters are in this call.
     fn path(&self) -> String {
-        let mut within = self
-            .here
-            .strip_suffix("::__larder_here")
-            .unwrap_or(self.here);
+        let mut within = self.of.1;
         while let Some(around) = within.strip_suffix("::{{closure}}") {
             within = around;
         }
-        // The last part is the function, or what stands beside it.
-        let around = within.rsplit_once("::").map_or("", |(around, _)| around);
-        format!("{around}::{}", self.function).replace("::", ".")
+        within.replace("::__larder_", "::").replace("::", ".")
     }
 
     /// What the function's own cache is called: after its place, its version and the names of its
@@ -291,9 +313,11 @@ impl<N: 'static> Site<N> {
             name.push('/');
             name.push_str(arguments);
         }
-        if self.of.1.contains('<') {
-            name.push('/');
-            name.push_str(self.of.1);
+        if names_a_closure(&self.path()) {
+            // Closures of one function read alike. What they are stays the same within a build only.
+            let mut hasher = DefaultHasher::new();
+            self.of.0.hash(&mut hasher);
+            let _ = write!(name, "/{:016x}", hasher.finish());
         }
         if let Some(types) = types {
             name.push('/');
@@ -310,5 +334,27 @@ impl<N: 'static> Site<N> {
             let _ = write!(short, "{byte:02x}");
         }
         short
+    }
+}
+
+/// Whether a closure is in a path as a type, and not as a place on the way to one.
+fn names_a_closure(path: &str) -> bool {
+    let mut parts = path.split("{{closure}}");
+    parts.next();
+    parts.any(|behind| !behind.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closure_on_the_way_is_no_type() {
+        assert!(!names_a_closure("app.users.user<u8>"));
+        assert!(!names_a_closure(
+            "app.main.{{closure}}.user<app.main.{{closure}}.Db>"
+        ));
+        assert!(names_a_closure("app.user<app.main.{{closure}}>"));
+        assert!(names_a_closure("app.user<(app.main.{{closure}}, u8)>"));
     }
 }

@@ -9,11 +9,16 @@ const SHORT: usize = 120;
 
 /// A text that grows from a template.
 ///
-/// Two different lists of arguments never make the same text. What stands between two arguments in the
-/// template (its first character) is written as `%` and two digits in the first one, and so is the `%`
-/// itself; the macro refuses templates where nothing stands between two arguments.
+/// Two different lists of arguments never make the same text. What stands right behind an argument in the
+/// template (its first character) is written as `%` and two digits in the argument, and so is the `%`
+/// itself, or with `~` where it is a `%` that stands there; the macro refuses templates where nothing stands
+/// between two arguments. An argument at the end of its template is written as it is.
+///
+/// In a pattern, `*` and `?` have a meaning that cannot be taken from them. There an argument's `*` is written
+/// as `?`, which stands for any one character: such a pattern may find some more keys, and never fewer.
 #[derive(Debug)]
 pub struct Text {
+    is_pattern: bool,
     short: [u8; SHORT],
     len: usize,
     /// All of it, once it is longer.
@@ -26,9 +31,19 @@ impl Text {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            is_pattern: false,
             short: [0; SHORT],
             len: 0,
             long: String::new(),
+        }
+    }
+
+    /// Nothing yet, of a pattern.
+    #[must_use]
+    pub fn pattern() -> Self {
+        Self {
+            is_pattern: true,
+            ..Self::new()
         }
     }
 
@@ -40,16 +55,20 @@ impl Text {
         self
     }
 
-    /// With the last argument, or one that only the template's end follows.
+    /// With an argument at the template's end.
     #[inline]
     #[must_use]
     pub fn last(mut self, value: &(impl Display + ?Sized)) -> Self {
         // A text that grows takes all; a `Display` that fails has written what it wanted.
-        let _ = write!(self, "{value}");
+        let _ = if self.is_pattern {
+            write!(Literally(&mut self), "{value}")
+        } else {
+            write!(self, "{value}")
+        };
         self
     }
 
-    /// With an argument that `until` divides from the next one.
+    /// With an argument that `until` follows.
     #[inline]
     #[must_use]
     pub fn before(mut self, value: &(impl Display + ?Sized), until: char) -> Self {
@@ -71,6 +90,15 @@ impl Text {
             std::str::from_utf8(&self.short[..self.len]).unwrap_or_default()
         } else {
             &self.long
+        }
+    }
+
+    /// A part of an argument that needs no escape.
+    fn argument(&mut self, text: &str) {
+        if self.is_pattern && text.contains('*') {
+            self.push(&text.replace('*', "?"));
+        } else {
+            self.push(text);
         }
     }
 
@@ -116,19 +144,30 @@ struct Escaped<'a> {
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
+        let mark = if self.until == '%' { '~' } else { '%' };
         let mut rest = part;
-        while let Some(at) = rest.find(['%', self.until]) {
+        while let Some(at) = rest.find([mark, self.until]) {
             let (before, found) = rest.split_at(at);
-            self.out.push(before);
+            self.out.argument(before);
             let mut chars = found.chars();
             if let Some(char) = chars.next() {
                 for byte in char.encode_utf8(&mut [0; 4]).bytes() {
-                    write!(self.out, "%{byte:02X}")?;
+                    write!(self.out, "{mark}{byte:02X}")?;
                 }
             }
             rest = chars.as_str();
         }
-        self.out.push(rest);
+        self.out.argument(rest);
+        Ok(())
+    }
+}
+
+/// An argument of a pattern.
+struct Literally<'a>(&'a mut Text);
+
+impl fmt::Write for Literally<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0.argument(part);
         Ok(())
     }
 }
@@ -202,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_of_a_pattern_is_found_and_finds_no_less() {
+        let text = |text: Text| {
+            text.before("a*:?", ':')
+                .literal(":")
+                .last("*")
+                .as_str()
+                .to_owned()
+        };
+        assert_eq!(text(Text::new()), "a*%3A?:*");
+        assert_eq!(text(Text::pattern()), "a?%3A?:?");
+    }
+
+    #[test]
     fn a_key_is_itself_or_what_is_referred_to() {
         let name = "ann";
         assert_eq!(KeyOf(name).key(), "ann");
@@ -212,8 +264,8 @@ mod tests {
     proptest! {
         #[test]
         fn two_lists_of_arguments_never_meet(
-            pairs in proptest::collection::hash_set(("[ab:%é-]{0,4}", "[ab:%é-]{0,4}"), 2..60),
-            until in prop_oneof![Just(':'), Just('-'), Just('é')],
+            pairs in proptest::collection::hash_set(("[a2:%~é]{0,4}", "[a2:%~é]{0,4}"), 2..60),
+            until in prop_oneof![Just(':'), Just('%'), Just('~'), Just('2'), Just('é')],
         ) {
             let mut seen = HashMap::new();
             for (a, b) in pairs {

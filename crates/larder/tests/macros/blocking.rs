@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use larder::remote::MemoryRemote;
-use larder::{Larder, cached};
+use larder::{Cache, Larder, cached, invalidates};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::{spawn_blocking, yield_now};
 
-use crate::common::soon;
+use crate::common::{eventually, soon};
 use crate::{Counter, DbError, installed};
 
 #[cached(larder = larder, skip(runs))]
@@ -165,4 +167,93 @@ async fn a_panic_is_its_callers_and_no_second_run() {
         .unwrap_err();
     assert_eq!(panic.downcast_ref::<String>().unwrap(), "no 7");
     assert_eq!(runs.get(), 1);
+}
+
+/// The timers of larder are no place for a function's sockets and tasks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_runs_in_its_callers_runtime_or_in_none() {
+    #[cached(larder = larder)]
+    fn bound(larder: &Larder, n: u64) -> (bool, Option<String>) {
+        let _ = larder;
+        let Ok(runtime) = Handle::try_current() else {
+            return (n == 0, None);
+        };
+        let bound = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+        let task = tokio::spawn(async { std::thread::current().name().map(str::to_owned) });
+        (bound.is_ok(), runtime.block_on(task).unwrap())
+    }
+    #[cached(larder = larder)]
+    fn panics(larder: &Larder, n: u64) -> Result<u64, DbError> {
+        let _ = larder;
+        panic!("no {n}")
+    }
+    for larder in [Larder::in_memory().await.unwrap(), beside_a_server().await] {
+        let cloned = larder.clone();
+        let (is_bound, thread) = spawn_blocking(move || {
+            assert!(panics(&cloned, 1).is_err());
+            bound(&cloned, 1)
+        })
+        .await
+        .unwrap();
+        assert!(is_bound);
+        assert_ne!(thread.as_deref(), Some("larder-timers"));
+        let thread = std::thread::spawn(move || {
+            let alone = bound(&larder, 0);
+            let handle = Handle::try_current();
+            (alone, handle.is_err())
+        });
+        assert_eq!(thread.join().unwrap(), ((true, None), true));
+    }
+}
+
+/// What is in memory is gone when the function returns; the server is told in the background.
+#[tokio::test]
+async fn in_an_async_task_memory_forgets_at_once_and_the_server_soon() {
+    #[invalidates(cache = users, key = id)]
+    fn by_key(users: &Cache<u64, u64>, id: u64) {
+        let _ = id;
+    }
+    #[invalidates(cache = users, all)]
+    fn by_cache(users: &Cache<u64, u64>) {
+        let _ = users;
+    }
+    #[invalidates(larder = larder, tags = ["team:{team}"])]
+    fn by_tag(larder: &Larder, team: u64) {
+        let _ = larder;
+    }
+    #[invalidates(larder = larder, tenants = ["acme"])]
+    fn by_tenant(larder: &Larder) {
+        let _ = larder;
+    }
+    for (larder, has_server) in [
+        (Larder::in_memory().await.unwrap(), false),
+        (beside_a_server().await, true),
+    ] {
+        let users: Cache<u64, u64> = larder.cache("users").build().unwrap();
+        let acme = users.tenant("acme");
+        let filled = async |users: &Cache<u64, u64>| {
+            let entry = users.entry(&1).tags(["team:7"]);
+            entry.set(1).await.unwrap();
+            assert!(users.get(&1).await.is_some());
+        };
+        let gone = async |what, users: &Cache<u64, u64>| {
+            if has_server {
+                eventually(what, async || users.get(&1).await.is_none()).await;
+            } else {
+                assert!(users.get(&1).await.is_none(), "{what}");
+            }
+        };
+        filled(&users).await;
+        by_key(&users, 1);
+        gone("a key", &users).await;
+        filled(&users).await;
+        by_cache(&users);
+        gone("a cache", &users).await;
+        filled(&users).await;
+        by_tag(&larder, 7);
+        gone("a tag", &users).await;
+        filled(&acme).await;
+        by_tenant(&larder);
+        gone("a tenant", &acme).await;
+    }
 }

@@ -16,13 +16,17 @@ mod common;
 
 mod batches;
 mod blocking;
+mod bodies;
 mod errors;
 mod forms;
 mod global;
+mod isolation;
 mod keys;
+mod lints;
 mod options;
 #[cfg(feature = "valkey")]
 mod servers;
+mod templates;
 mod writes;
 
 use std::fmt;
