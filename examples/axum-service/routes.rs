@@ -42,7 +42,10 @@ pub(crate) fn router(
         .layer(TenantLayer::header(SHOP))
         // Those below are for whoever runs the service, and have no tenant.
         .route("/health", health(&shop.larder))
-        .route("/metrics", get(async move || metrics.render()));
+        .route(
+            "/metrics",
+            larder::http::axum::metrics(move || metrics.render()),
+        );
     if let Some(token) = purge_token {
         router = router.route("/purge", purge(&shop.larder, token)?);
     }

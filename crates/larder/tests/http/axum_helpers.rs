@@ -219,3 +219,13 @@ async fn a_tenant_layer_inside_of_the_cache_shares_nothing() {
         assert_eq!((&*answer.body, answer.is_hit()), (name, false));
     }
 }
+
+#[tokio::test]
+async fn metrics_are_told_in_the_format_of_prometheus() {
+    let told = || "larder_loads_total 1\n".to_owned();
+    let router = Router::new().route("/metrics", larder::http::axum::metrics(told));
+    let answer = ask(&router, "GET", "/metrics", "").await;
+    assert_eq!(answer.body, "larder_loads_total 1\n");
+    let kind = answer.header("content-type");
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+}

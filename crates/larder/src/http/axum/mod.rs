@@ -1,4 +1,4 @@
-//! For services built with axum: the larder as an argument, tenants, a health route and a purge route.
+//! For services built with axum: the larder as an argument, tenants, and routes for health, metrics and purges.
 //!
 //! ```
 //! # #[tokio::main]
@@ -42,6 +42,7 @@
 //! authentication has left it.
 
 mod health;
+mod metrics;
 mod purge;
 mod tenant;
 
@@ -53,6 +54,7 @@ use http::request::Parts;
 use crate::larder::Larder;
 
 pub use health::health;
+pub use metrics::metrics;
 pub use purge::{PurgeTokenError, purge};
 pub use tenant::{NoTenant, SetTenant, TenantLarder, TenantLayer, TenantName};
 
