@@ -258,7 +258,8 @@ where
         Ok(self.file(response).await)
     }
 
-    /// Removes what is stored: asked about it, the origin spoke of something else, and would again.
+    /// Removes what is stored: asked about it, the origin spoke of something else, and would again, or said that
+    /// it is not to be stored.
     async fn forget(&self) {
         let key = match &self.varies {
             Some(index) => variant_key(&self.primary, index, self.client.headers()),
@@ -331,6 +332,15 @@ where
                     ..status
                 };
                 self.tell(|this| answer(this, &response, status));
+                // What is stored must not be from now on. Save where it is fresh and this client alone did
+                // not want it: else one could take it from all.
+                let is_over = matches!(
+                    refusal,
+                    Refusal::NoStore | Refusal::Private | Refusal::VariesOnAll
+                );
+                if is_over && !self.is_fresh {
+                    self.forget().await;
+                }
                 Err(FetchError::NotShared)
             }
         }

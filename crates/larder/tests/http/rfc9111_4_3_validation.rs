@@ -239,3 +239,24 @@ async fn a_cookie_of_a_304_is_its_clients_alone() {
         "{second:?}"
     );
 }
+
+#[tokio::test]
+async fn a_304_may_say_that_the_response_is_not_to_be_stored_any_more() {
+    for no in ["private", "no-store", "max-age=60\nvary: *"] {
+        let world = tagged("").await;
+        world.get("/").await;
+        let not_modified = format!("etag: \"a\"\ncache-control: {no}");
+        world.origin.answers(304, &not_modified, "");
+        // One client alone does not want what is fresh.
+        assert_eq!(
+            world.get_with("/", "cache-control: no-cache").await.body,
+            "hello"
+        );
+        assert!(world.get("/").await.is_hit(), "{no}");
+        world.advance(11);
+        assert_eq!(world.get("/").await.body, "hello", "{no}");
+        world.origin.answers(200, "", "anew");
+        assert_eq!(world.get("/").await.body, "anew", "{no}");
+        assert!(!world.origin.last().headers.contains_key("if-none-match"));
+    }
+}
