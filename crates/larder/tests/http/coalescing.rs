@@ -1,34 +1,14 @@
 //! Concurrent requests for one response: the service is asked once.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use http::Response;
+use http::request::Parts;
 use larder::http::HttpCacheLayer;
 use larder::{Clock, Larder};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::common::{FaultyRemote, Operation, When, eventually, soon};
-use crate::origin::{Answer, Origin, World};
-
-/// An origin that answers only when it is let.
-fn gated(world: &World, headers: &'static [(&'static str, &'static str)]) -> Arc<Semaphore> {
-    let gate = Arc::new(Semaphore::new(0));
-    let wait = Arc::clone(&gate);
-    world.origin.does(move |_| {
-        let wait = Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let mut response = Response::builder();
-            for (name, value) in headers {
-                response = response.header(*name, *value);
-            }
-            response.body(Body::from("x")).unwrap()
-        }
-    });
-    gate
-}
+use crate::origin::{Answer, Origin, World, response};
 
 fn ask(world: &World, times: usize, headers: &'static str) -> Vec<JoinHandle<Answer>> {
     let ask = |_| {
@@ -48,7 +28,9 @@ async fn settle() {
 #[tokio::test]
 async fn a_hundred_requests_are_one_of_the_service() {
     let world = World::standard().await;
-    let gate = gated(&world, &[("cache-control", "max-age=60")]);
+    let gate = world
+        .origin
+        .holds(|_| response("cache-control: max-age=60", "x"));
     let asked = ask(&world, 100, "");
     eventually("the origin is asked", async || world.origin.times() == 1).await;
     settle().await;
@@ -65,7 +47,9 @@ async fn a_hundred_requests_are_one_of_the_service() {
 #[tokio::test]
 async fn what_is_not_to_be_stored_is_not_waited_for_one_after_another() {
     let world = World::standard().await;
-    let gate = gated(&world, &[("cache-control", "private")]);
+    let gate = world
+        .origin
+        .holds(|_| response("cache-control: private", "x"));
     let asked = ask(&world, 20, "");
     eventually("the origin is asked", async || world.origin.times() == 1).await;
     settle().await;
@@ -95,7 +79,9 @@ async fn no_cache_requests_share_one_as_well() {
         .origin
         .answers(200, "cache-control: max-age=60", "old");
     world.get("/").await;
-    let gate = gated(&world, &[("cache-control", "max-age=60")]);
+    let gate = world
+        .origin
+        .holds(|_| response("cache-control: max-age=60", "x"));
     let asked = ask(&world, 20, "cache-control: no-cache");
     eventually("the origin is asked", async || world.origin.times() == 2).await;
     settle().await;
@@ -109,7 +95,9 @@ async fn no_cache_requests_share_one_as_well() {
 #[tokio::test]
 async fn the_first_one_leaving_takes_nothing_from_the_others() {
     let world = World::standard().await;
-    let gate = gated(&world, &[("cache-control", "max-age=60")]);
+    let gate = world
+        .origin
+        .holds(|_| response("cache-control: max-age=60", "x"));
     let first = ask(&world, 1, "").pop().unwrap();
     eventually("the origin is asked", async || world.origin.times() == 1).await;
     let others = ask(&world, 5, "");
@@ -123,22 +111,12 @@ async fn the_first_one_leaving_takes_nothing_from_the_others() {
 }
 
 /// Two users ask for what the origin lets no cache give without asking it again.
-async fn each_user_gets_its_own(headers: &'static [(&'static str, &'static str)]) {
+async fn each_user_gets_its_own(headers: &'static str) {
     let world = World::standard().await;
-    let gate = Arc::new(Semaphore::new(0));
-    let wait = Arc::clone(&gate);
-    world.origin.does(move |request| {
-        let wait = Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let mut response = Response::builder();
-            for (name, value) in headers {
-                response = response.header(*name, *value);
-            }
-            let user = request.headers["cookie"].to_str().unwrap().to_owned();
-            response.body(Body::from(user)).unwrap()
-        }
-    });
+    let user = |request: &Parts| request.headers["cookie"].to_str().unwrap().to_owned();
+    let gate = world
+        .origin
+        .holds(move |request| response(headers, &user(request)));
     let alice = ask(&world, 1, "cookie: alice").pop().unwrap();
     eventually("the origin is asked", async || world.origin.times() == 1).await;
     let bob = ask(&world, 1, "cookie: bob").pop().unwrap();
@@ -152,9 +130,9 @@ async fn each_user_gets_its_own(headers: &'static [(&'static str, &'static str)]
 
 #[tokio::test]
 async fn what_must_be_validated_is_nobody_elses_meanwhile() {
-    each_user_gets_its_own(&[("cache-control", "no-cache"), ("etag", "\"a\"")]).await;
-    each_user_gets_its_own(&[("etag", "\"a\"")]).await;
-    each_user_gets_its_own(&[("cache-control", "max-age=0"), ("etag", "\"a\"")]).await;
+    each_user_gets_its_own("cache-control: no-cache\netag: \"a\"").await;
+    each_user_gets_its_own("etag: \"a\"").await;
+    each_user_gets_its_own("cache-control: max-age=0\netag: \"a\"").await;
 }
 
 #[tokio::test]
@@ -164,19 +142,13 @@ async fn a_304_for_one_user_is_nobody_elses() {
     world.origin.answers(200, stored, "all");
     world.get("/").await;
     world.advance(2);
-    let gate = Arc::new(Semaphore::new(0));
-    let wait = Arc::clone(&gate);
-    world.origin.does(move |request| {
-        let wait = Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let is_asked = request.headers.contains_key("if-none-match");
-            let response = Response::builder()
-                .status(if is_asked { 304 } else { 200 })
-                .header("cache-control", "private")
-                .header("x-user", &request.headers["cookie"]);
-            response.body(Body::empty()).unwrap()
-        }
+    let gate = world.origin.holds(|request| {
+        let is_asked = request.headers.contains_key("if-none-match");
+        let response = Response::builder()
+            .status(if is_asked { 304 } else { 200 })
+            .header("cache-control", "private")
+            .header("x-user", &request.headers["cookie"]);
+        response.body(Body::empty()).unwrap()
     });
     let alice = ask(&world, 1, "cookie: alice").pop().unwrap();
     eventually("the origin is asked", async || world.origin.times() == 2).await;

@@ -1,12 +1,11 @@
 //! A request is counted once, as a hit or as a miss, however many entries it looks at.
 
-use axum::body::Body;
 use larder::http::HttpCacheLayer;
 use larder::remote::MemoryRemote;
 use larder::{CacheStats, Clock, Larder};
 
 use crate::common::{eventually, soon};
-use crate::origin::{Origin, World};
+use crate::origin::{Origin, World, response};
 
 async fn stats(world: &World) -> CacheStats {
     world.larder.health().await.caches[0].stats
@@ -104,19 +103,7 @@ async fn waited_for(headers: &'static str) -> (CacheStats, CacheStats) {
         let layer = HttpCacheLayer::standard(&larder).build().unwrap();
         worlds.push(World::of(larder, clock.clone(), &layer, origin.clone()));
     }
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let wait = std::sync::Arc::clone(&gate);
-    origin.does(move |_| {
-        let wait = std::sync::Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let mut response = http::Response::builder();
-            for (name, value) in headers.lines().filter_map(|line| line.split_once(": ")) {
-                response = response.header(name, value);
-            }
-            response.body(Body::from("x")).unwrap()
-        }
-    });
+    let gate = origin.holds(move |_| response(headers, "x"));
     let ask = |world: &World| {
         let world = world.clone();
         tokio::spawn(async move { world.get("/").await })

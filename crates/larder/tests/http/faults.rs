@@ -6,7 +6,7 @@ use http::StatusCode;
 use larder::http::HttpCacheLayer;
 
 use crate::common::{eventually, soon};
-use crate::origin::World;
+use crate::origin::{World, response};
 
 async fn route() -> World {
     World::with(|larder| {
@@ -50,16 +50,10 @@ async fn fault_1_a_handler_ran_twice_when_it_failed_or_the_cache_did() {
 #[tokio::test]
 async fn fault_7_waiters_recomputed_one_after_another() {
     let world = route().await;
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let wait = std::sync::Arc::clone(&gate);
-    world.origin.does(move |_| {
-        let wait = std::sync::Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let mut response = http::Response::new("no".into());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        }
+    let gate = world.origin.holds(|_| {
+        let mut response = response("", "no");
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        response
     });
     let ask = |_| {
         let world = world.clone();

@@ -1,11 +1,10 @@
 //! RFC 9111 §4.4: what unsafe methods invalidate; and what larder's own ways do.
 
-use axum::body::Body;
-use http::Response;
+use http::request::Parts;
 use larder::http::HttpCacheLayer;
 
 use crate::common::{eventually, soon};
-use crate::origin::World;
+use crate::origin::{World, response};
 
 async fn filled() -> World {
     let world = World::standard().await;
@@ -91,18 +90,10 @@ async fn urls_of_the_same_origin_that_the_response_names_go_too() {
 #[tokio::test]
 async fn a_response_on_its_way_is_not_stored_after_an_invalidation() {
     let world = World::standard().await;
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let wait = std::sync::Arc::clone(&gate);
-    world.origin.does(move |request| {
-        let wait = std::sync::Arc::clone(&wait);
-        async move {
-            if request.method == "GET" {
-                wait.acquire().await.unwrap().forget();
-            }
-            let response = Response::builder().header("cache-control", "max-age=60");
-            response.body(Body::from("old")).unwrap()
-        }
-    });
+    let stored = |_: &Parts| response("cache-control: max-age=60", "old");
+    let gate = world
+        .origin
+        .holds_where(|request| request.method == "GET", stored);
     let (slow, origin) = (world.clone(), world.origin.clone());
     let slow = tokio::spawn(async move { slow.get("/").await });
     eventually("the origin is asked", async || origin.times() == 1).await;
@@ -154,18 +145,10 @@ async fn tags_and_tenants_work_as_for_any_value() {
 #[tokio::test]
 async fn a_client_that_hangs_up_does_not_prevent_it() {
     let world = filled().await;
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let wait = std::sync::Arc::clone(&gate);
-    world.origin.does(move |request| {
-        let wait = std::sync::Arc::clone(&wait);
-        async move {
-            if request.method == "POST" {
-                wait.acquire().await.unwrap().forget();
-            }
-            let response = Response::builder().header("cache-control", "max-age=60");
-            response.body(Body::from("new")).unwrap()
-        }
-    });
+    let stored = |_: &Parts| response("cache-control: max-age=60", "new");
+    let gate = world
+        .origin
+        .holds_where(|request| request.method == "POST", stored);
     let times = world.origin.times();
     let posting = tokio::spawn({
         let world = world.clone();

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use larder::http::{CacheBody, HttpCache, HttpCacheLayer};
 use larder::{Clock, Larder};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt};
 
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -56,6 +57,35 @@ impl Origin {
         *self.handler.lock() = Arc::new(move |request| Box::pin(handler(request)));
     }
 
+    /// From now on it answers by `handler`, each time only when it is let.
+    pub(crate) fn holds(
+        &self,
+        handler: impl Fn(&Parts) -> Response<Body> + Send + Sync + 'static,
+    ) -> Arc<Semaphore> {
+        self.holds_where(|_| true, handler)
+    }
+
+    /// The same; of other requests at once.
+    pub(crate) fn holds_where(
+        &self,
+        is_held: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+        handler: impl Fn(&Parts) -> Response<Body> + Send + Sync + 'static,
+    ) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        let wait = Arc::clone(&gate);
+        self.does(move |request| {
+            let wait = is_held(&request).then(|| Arc::clone(&wait));
+            let response = handler(&request);
+            async move {
+                if let Some(wait) = wait {
+                    wait.acquire().await.unwrap().forget();
+                }
+                response
+            }
+        });
+        gate
+    }
+
     pub(crate) fn times(&self) -> usize {
         self.asked.lock().len()
     }
@@ -84,6 +114,13 @@ impl Service<Request<Body>> for Origin {
         let handler = Arc::clone(&self.handler.lock());
         Box::pin(async move { Ok(handler(parts).await) })
     }
+}
+
+/// A response of these lines.
+pub(crate) fn response(headers: &str, body: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_owned()));
+    *response.headers_mut() = lines(headers);
+    response
 }
 
 /// A cache and its origin.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use larder::http::HttpCacheLayer;
 
 use crate::common::eventually;
-use crate::origin::World;
+use crate::origin::{World, response};
 
 #[tokio::test]
 async fn stale_while_revalidate_answers_at_once_and_asks_behind() {
@@ -42,16 +42,9 @@ async fn many_who_come_while_it_is_revalidated_cause_one_request() {
     );
     world.get("/").await;
     world.advance(11);
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let wait = std::sync::Arc::clone(&gate);
-    world.origin.does(move |_| {
-        let wait = std::sync::Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let response = http::Response::builder().header("cache-control", "max-age=10");
-            response.body("new".into()).unwrap()
-        }
-    });
+    let gate = world
+        .origin
+        .holds(|_| response("cache-control: max-age=10", "new"));
     for _ in 0..50 {
         assert_eq!(world.get("/").await.body, "old");
     }

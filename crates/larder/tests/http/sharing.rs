@@ -7,7 +7,7 @@ use larder::{Clock, Larder};
 use larder_servers::Kind;
 
 use crate::common::{Place, eventually, on_each_server, soon};
-use crate::origin::{Origin, World};
+use crate::origin::{Origin, World, response};
 
 fn world(larder: &Larder, origin: &Origin) -> World {
     let layer = HttpCacheLayer::standard(larder).build().unwrap();
@@ -59,16 +59,7 @@ async fn concurrent_requests_in_both_are_one_of_the_origin(kind: Kind) {
     let place = Place::on_server(kind).await;
     let origin = Origin::new();
     let (here, there) = (world(&place.here, &origin), world(&place.there, &origin));
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let wait = std::sync::Arc::clone(&gate);
-    origin.does(move |_| {
-        let wait = std::sync::Arc::clone(&wait);
-        async move {
-            wait.acquire().await.unwrap().forget();
-            let response = http::Response::builder().header("cache-control", "max-age=60");
-            response.body("x".into()).unwrap()
-        }
-    });
+    let gate = origin.holds(|_| response("cache-control: max-age=60", "x"));
     let ask = |world: &World| {
         let world = world.clone();
         tokio::spawn(async move { world.get("/").await.body })
