@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use crate::cache::TenantView;
 use crate::error::Error;
-use crate::key::{CacheKey, NameError, Tag};
+use crate::key::CacheKey;
 use crate::load::{Load, LoadError, Loaded};
 use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::Found;
 #[cfg(feature = "http")]
 use crate::outcome::Outcome;
+use crate::scope::{WrongTags, tags_of};
 use crate::space::{Space, Wanted};
 #[cfg(feature = "blocking")]
 use crate::telemetry::Counters;
@@ -46,42 +47,6 @@ pub struct Entry<'a, K: Hash + Eq, V, Q: ?Sized> {
     stale: Option<Duration>,
     /// Why the tags of the call cannot be.
     wrong: Option<WrongTags>,
-}
-
-/// As many tags as a value may have.
-const MAX_TAGS: usize = 64;
-
-/// Why some tags cannot be.
-#[derive(Clone)]
-pub(crate) enum WrongTags {
-    Name(NameError),
-    TooMany,
-}
-
-impl From<WrongTags> for Error {
-    fn from(wrong: WrongTags) -> Self {
-        match wrong {
-            WrongTags::Name(error) => error.into(),
-            WrongTags::TooMany => Self::TooManyTags { max: MAX_TAGS },
-        }
-    }
-}
-
-pub(crate) fn tags_of<T: AsRef<str>>(
-    tags: impl IntoIterator<Item = T>,
-) -> Result<Arc<[Tag]>, WrongTags> {
-    let mut all: Vec<Tag> = Vec::new();
-    for tag in tags {
-        let tag = Tag::new(tag.as_ref()).map_err(WrongTags::Name)?;
-        if all.contains(&tag) {
-            continue;
-        }
-        if all.len() == MAX_TAGS {
-            return Err(WrongTags::TooMany);
-        }
-        all.push(tag);
-    }
-    Ok(all.into())
 }
 
 /// The cache's own tenant, or the call's.

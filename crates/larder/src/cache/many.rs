@@ -11,13 +11,13 @@ use futures_util::stream::{self, Stream, StreamExt};
 
 use super::Cache;
 use crate::batch::{Batch, BatchError};
-use crate::entry::tags_of;
 use crate::error::Error;
 use crate::key::CacheKey;
 use crate::load::{Answer, LoadError, Loaded};
 use crate::near::NearRef;
 use crate::options::Call;
 use crate::outcome::Found;
+use crate::scope::tags_of;
 use crate::space::Wanted;
 use crate::telemetry::Miss;
 use crate::value::CacheValue;
@@ -191,33 +191,8 @@ where
         self.load_many(keys, self.call(), loader).await
     }
 
-    /// The same for values that have these tags in common.
-    #[cfg(feature = "macros")]
-    pub(crate) async fn load_many_tagged<'k, Q, L, F, I, T, E>(
-        &self,
-        keys: impl IntoIterator<Item = &'k Q>,
-        tags: &[String],
-        loader: L,
-    ) -> Batch<K, V, E>
-    where
-        K: Borrow<Q>,
-        Q: CacheKey + ToOwned<Owned = K> + ?Sized + 'k,
-        L: FnMut(Vec<K>) -> F,
-        F: Future<Output = Result<I, E>>,
-        I: IntoIterator<Item = (K, T)>,
-        T: Into<Loaded<V>>,
-        E: Display + Send + Sync + 'static,
-    {
-        let mut call = self.call();
-        match tags_of(tags) {
-            Ok(tags) => call.tags = tags,
-            // As they cannot be, nothing is stored.
-            Err(_) => call.store = false,
-        }
-        self.load_many(keys, call, loader).await
-    }
-
-    async fn load_many<'k, Q, L, F, I, T, E>(
+    /// The same, by a call of its own.
+    pub(crate) async fn load_many<'k, Q, L, F, I, T, E>(
         &self,
         keys: impl IntoIterator<Item = &'k Q>,
         call: Call,
@@ -402,6 +377,17 @@ where
             }
         }
         BatchError::of(removed, failed, keys.len())
+    }
+
+    /// A call whose values have these tags in common. As they cannot be, nothing is stored.
+    #[cfg(feature = "macros")]
+    pub(crate) fn call_tagged(&self, tags: &[String]) -> Call {
+        let tags = tags_of(tags);
+        Call {
+            store: tags.is_ok(),
+            tags: tags.unwrap_or_default(),
+            ..self.call()
+        }
     }
 
     fn call(&self) -> Call {

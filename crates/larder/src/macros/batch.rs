@@ -115,7 +115,8 @@ where
             Ok(brought.collect::<Vec<_>>())
         }
     };
-    let batch = cache.load_many_tagged(keys, &with.tags, loader).await;
+    let call = cache.call_tagged(&with.tags);
+    let batch = cache.load_many(keys, call, loader).await;
     let found: HashMap<K, Arc<V>> = batch.into_values().map_err(E::of_failure)?;
     let pair = |key: &K| Some((key.clone(), Arc::clone(found.get(key)?)));
     Ok(keys.iter().filter_map(pair).collect())

@@ -9,8 +9,10 @@ mod known;
 pub(crate) mod names;
 mod registry;
 mod stripes;
+mod tags;
 
 pub(crate) use registry::{Borne, Scope, Scopes, Standing};
+pub(crate) use tags::{WrongTags, tags_of};
 
 use crate::wire::{STAMP_LEN, Stamp};
 
